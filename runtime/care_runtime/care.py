@@ -1,0 +1,236 @@
+"""CareConfig: what bioimage.io 0.5 cannot say about a model, under `config.care`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from care_runtime._parse import Reader
+from care_runtime.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNDO = ("affine", "scale", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """How an image is normalized (Methods, "Normalization").
+
+    Parameters
+    ----------
+    percentiles
+        Those that become 0 and 1; None feeds grey values as they are.
+    axes
+        Axes measured over, of ``TZYX``; channels, samples and (without T) time points
+        each have percentiles of their own. With T, a whole movie shares them.
+    invert
+        Whether the restoration is taken back to the input's grey values.
+    """
+
+    percentiles: tuple[float, float] | None = (2.0, 99.8)
+    axes: str = "ZYX"
+    invert: bool = True
+
+    def __post_init__(self) -> None:
+        if self.percentiles is not None:
+            low, high = self.percentiles
+            if not 0 <= low < high <= 100:
+                msg = f"percentiles must rise between 0 and 100, not {low:g}, {high:g}"
+                raise SpecError(msg)
+        if not set(self.axes) <= set("TZYX"):
+            msg = f"percentiles are measured over axes of 'TZYX', not {self.axes!r}"
+            raise SpecError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How an image may be cut so that tiled equals whole.
+
+    All are in pixels of the network's input, by lower-case axis.
+
+    Parameters
+    ----------
+    multiple
+        Sizes and tile starts lie on this grid (2 to the depth).
+    halo
+        Context that a tile needs on each side; measured at export.
+    size
+        Default kept size of a tile; an axis without one is not cut by default.
+    whole
+        Axes that are never cut.
+    """
+
+    multiple: Mapping[str, int] = field(default_factory=dict)
+    halo: Mapping[str, int] = field(default_factory=dict)
+    size: Mapping[str, int] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resample:
+    """Linear interpolation along one axis before the network.
+
+    Parameters
+    ----------
+    axis
+        Lower-case axis, such as ``"z"``.
+    factor
+        Pixels after per pixel before.
+    when
+        ``"before"`` normalization, so that percentiles are those of the resampled
+        image, or ``"after"`` it.
+    round
+        Whether interpolated values are rounded to the image's integers, as CSBDeep's
+        upsampling does.
+    """
+
+    axis: str
+    factor: float
+    when: Literal["before", "after"] = "before"
+    round: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an output of the network is.
+
+    Parameters
+    ----------
+    kind
+        ``"mean"``, ``"scale"``, ``"std"``, ``"disagreement"`` and so on.
+    undo
+        How normalization is undone: ``"affine"`` (``a * x + b``), ``"scale"``
+        (``a * x``) or ``"none"``.
+    """
+
+    kind: str
+    undo: Literal["affine", "scale", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class CareConfig:
+    """The part of a spec that is CARE's own.
+
+    Parameters
+    ----------
+    task
+        Such as ``"denoising"`` or ``"projection"``; for people, nothing branches on it.
+    version
+        Of the model.
+    normalization, tiling, resample
+        How an image becomes tiles for the network.
+    outputs
+        What each output is, by id.
+    variants
+        Other forms of the network by file name, each with its sha256.
+    training
+        Experiment, data and their origin, steps, seed and scores; as it stands.
+    """
+
+    task: str
+    version: str
+    normalization: Normalization
+    tiling: Tiling
+    outputs: Mapping[str, Output]
+    resample: Resample | None = None
+    variants: Mapping[str, str] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> CareConfig:
+        """Parse `config.care`; an error names every missing or unknown key."""
+        read = Reader.of(values, "config.care", strict=True)
+        outputs, resample = read.child("outputs"), read.maybe("resample")
+        care = cls(
+            task=read.text("task"),
+            version=read.text("version"),
+            normalization=_normalization(read.child("normalization")),
+            tiling=_tiling(read.child("tiling")),
+            outputs={key: _output(outputs.child(key)) for key in outputs.keys},
+            resample=_resample(resample) if resample else None,
+            variants=read.mapping("variants", {}),
+            training=read.mapping("training", {}),
+        )
+        read.done()
+        return care
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write plain values; `from_dict` is the inverse."""
+        norm, tiling, resample = self.normalization, self.tiling, self.resample
+        out: dict[str, Any] = {
+            "task": self.task,
+            "version": self.version,
+            "normalization": {
+                "percentiles": list(norm.percentiles) if norm.percentiles else "none",
+                "axes": norm.axes,
+                "invert": norm.invert,
+            },
+            "tiling": {
+                "multiple": dict(tiling.multiple),
+                "halo": dict(tiling.halo),
+                "size": dict(tiling.size),
+                "whole": list(tiling.whole),
+            },
+            "outputs": {
+                key: {"kind": output.kind, "undo": output.undo}
+                for key, output in self.outputs.items()
+            },
+        }
+        if resample is not None:
+            out["resample"] = {
+                "axis": resample.axis,
+                "factor": resample.factor,
+                "when": resample.when,
+                "round": resample.round,
+            }
+        if self.variants:
+            out["variants"] = dict(self.variants)
+        if self.training:
+            out["training"] = dict(self.training)
+        return out
+
+
+def _normalization(read: Reader) -> Normalization:
+    none = read.value("percentiles") == "none"
+    norm = Normalization(
+        None if none else read.two_numbers("percentiles"),
+        read.text("axes", "ZYX"),
+        read.flag("invert", True),
+    )
+    read.done()
+    return norm
+
+
+def _tiling(read: Reader) -> Tiling:
+    tiling = Tiling(
+        multiple=_pixels(read, "multiple"),
+        halo=_pixels(read, "halo"),
+        size=_pixels(read, "size"),
+        whole=tuple(read.value("whole", ())),
+    )
+    read.done()
+    return tiling
+
+
+def _pixels(read: Reader, key: str) -> dict[str, int]:
+    part = Reader.of(read.mapping(key, {}), f"{read.where}, {key}")
+    return {axis: part.integer(axis) for axis in part.keys}
+
+
+def _resample(read: Reader) -> Resample:
+    resample = Resample(
+        read.text("axis"),
+        read.number("factor"),
+        read.choice("when", ("before", "after"), "before"),
+        read.flag("round", False),
+    )
+    read.done()
+    return resample
+
+
+def _output(read: Reader) -> Output:
+    output = Output(read.text("kind"), read.choice("undo", UNDO))
+    read.done()
+    return output

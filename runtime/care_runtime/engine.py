@@ -1,0 +1,148 @@
+"""Engine: the network on a device. The only module that imports ONNX Runtime."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from importlib.metadata import distributions
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+ERRORS_ONLY = 3
+
+
+class Engine:
+    """An ONNX network in a session of ONNX Runtime.
+
+    Parameters
+    ----------
+    path
+        The ONNX file.
+    device
+        ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    threads
+        CPU threads; 0 leaves the choice to ONNX Runtime.
+
+    Attributes
+    ----------
+    device : str
+        Where the network really runs, read back from the session: ``"cpu"`` or
+        ``"cuda:N"``.
+    inputs, outputs : tuple of str
+        Names of the network's tensors.
+
+    Raises
+    ------
+    EngineError
+        If the file is no network that ONNX Runtime can load, or a GPU was asked for
+        and cannot be had.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", *, threads: int = 0) -> None:
+        number = _cuda_number(device)
+        self._session = _session(path, number, threads)
+        got = self._session.get_providers()[0]
+        self.device = f"cuda:{number}" if got == "CUDAExecutionProvider" else "cpu"
+        if device not in ("auto", "cpu") and self.device == "cpu":
+            raise EngineError(_why_no_cuda(device))
+        self.inputs = tuple(i.name for i in self._session.get_inputs())
+        self.outputs = tuple(o.name for o in self._session.get_outputs())
+
+    def __call__(
+        self, x: NDArray[np.float32], outputs: tuple[str, ...] = ()
+    ) -> list[NDArray[np.float32]]:
+        """Run the network.
+
+        Parameters
+        ----------
+        x
+            Batch in the network's axes.
+        outputs
+            Names of the outputs to return; all by default.
+        """
+        feed = {self.inputs[0]: np.ascontiguousarray(x)}
+        try:
+            return list(self._session.run(list(outputs or self.outputs), feed))
+        except Exception as error:
+            lines = str(error).splitlines() or [""]
+            msg = f"the network failed on a tile of shape {x.shape}: {lines[0]}"
+            raise EngineError(msg) from error
+
+
+def _cuda_number(device: str) -> int | None:
+    """Decide which GPU to ask for, before ONNX Runtime is there to complain."""
+    if device == "cpu":
+        return None
+    if device == "auto":
+        return 0 if _gpus() else None
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not (number.isdigit() or device == "cuda"):
+        msg = f"expected a device 'auto', 'cpu', 'cuda' or 'cuda:N', found {device!r}"
+        raise EngineError(msg)
+    if int(number or 0) >= _gpus():
+        raise EngineError(_why_no_cuda(device))
+    return int(number or 0)
+
+
+def _gpus() -> int:
+    """Count the GPUs that the NVIDIA driver knows; without a driver there are none."""
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+def _session(path: Path, cuda: int | None, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if cuda is not None and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+        # One search per tile shape, and all tiles have one shape.
+        settings = {"device_id": cuda, "cudnn_conv_algo_search": "HEURISTIC"}
+        providers.insert(0, ("CUDAExecutionProvider", settings))
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {path}: {lines[0]}"
+        raise EngineError(msg) from error
+
+
+def _why_no_cuda(device: str) -> str:
+    found = _gpus()
+    if not found:
+        return (
+            f"device {device!r} was asked for, but this machine shows no NVIDIA driver "
+            f"({DRIVER}): install the driver, or use device 'cpu'"
+        )
+    number = device.partition(":")[2]
+    if number and int(number) >= found:
+        return f"device {device!r} was asked for, but there are only {found} GPUs"
+    names = {str(d.metadata["Name"]).lower() for d in distributions()}
+    if {"onnxruntime", "onnxruntime-gpu"} <= names:
+        return (
+            f"device {device!r} cannot be had: onnxruntime and onnxruntime-gpu are "
+            "both installed and overwrite each other. Uninstall both, then install "
+            "onnxruntime-gpu again"
+        )
+    return (
+        f"device {device!r} was asked for, but ONNX Runtime runs on the CPU: its CUDA "
+        "libraries are missing. Install them with: pip install 'care-zoo[cuda]'"
+    )

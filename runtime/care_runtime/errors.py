@@ -1,0 +1,43 @@
+"""Errors: each is a `CareError` and a built-in, so that callers may catch either."""
+
+from __future__ import annotations
+
+
+class CareError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class SpecError(CareError, ValueError):
+    """A model description is wrong, or asks for what this runtime cannot do."""
+
+
+class AxesError(CareError, ValueError):
+    """The axes of an image do not fit the image or the model."""
+
+
+class ImageError(CareError, ValueError):
+    """The pixels of an image cannot be restored (NaN, infinite, complex, empty)."""
+
+
+class FileError(CareError, OSError):
+    """A file cannot be read or written."""
+
+
+class ModelNotFoundError(CareError, LookupError):
+    """No model of that name, path or address."""
+
+
+class EngineError(CareError, RuntimeError):
+    """The network cannot be loaded or run on the device that was asked for."""
+
+
+class TrainingError(CareError, ValueError):
+    """Training data or options cannot be used."""
+
+
+class ExportError(CareError, RuntimeError):
+    """An exported model does not do what the trained network does."""
+
+
+class BlankImageWarning(UserWarning):
+    """A frame has no contrast between its percentiles and is returned unchanged."""

@@ -1,0 +1,58 @@
+"""Files: written beside their place, then moved there."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from care_runtime.errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def unwritable(path: Path, error: OSError) -> FileError:
+    """Return the error that says in one line why `path` cannot be written."""
+    reason = error.strerror or str(error)
+    return FileError(
+        f"expected to write {path}, found that it cannot be written ({reason}); "
+        "give a file in a folder that exists or can be made, with room on its disk"
+    )
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that takes its final name only if nothing fails.
+
+    Parameters
+    ----------
+    path
+        Final name. Its folder is made if there is none.
+
+    Yields
+    ------
+    Path
+        ``.name.PID.part`` in the same folder, to be written by the caller.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be made or the file cannot be moved to its place.
+        Errors of the caller pass unchanged.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        yield partial
+        try:
+            partial.replace(path)
+        except OSError as error:
+            raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

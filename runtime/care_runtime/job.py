@@ -1,0 +1,184 @@
+"""Job: everything about a restoration that is decided before a pixel is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from care_runtime import axes as axes_
+from care_runtime.errors import ImageError, SpecError
+from care_runtime.image import AXES
+from care_runtime.resample import stretched
+from care_runtime.tiling import Plan, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from care_runtime.care import CareConfig, Normalization
+    from care_runtime.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done with an image of known axes and shape.
+
+    Parameters
+    ----------
+    axes
+        Of the image, in its own order.
+    sizes
+        Pixels of the image along each of STCZYX.
+    channels
+        Channels that the network reads together.
+    volume
+        Whether the network reads Z; else planes are looped over.
+    factors
+        Stretching by axis, before the network.
+    normalization
+        How the image is normalized.
+    values
+        Fixed grey values for 0 and 1, instead of percentiles.
+    plan
+        Tiles of one frame.
+    """
+
+    axes: str
+    sizes: Mapping[str, int]
+    channels: int
+    volume: bool
+    factors: Mapping[str, float]
+    normalization: Normalization
+    values: tuple[float, float] | None
+    plan: Plan
+
+    @property
+    def restored(self) -> bool:
+        """Whether outputs are in the units of the image."""
+        norm = self.normalization
+        return norm.invert and (norm.percentiles is not None or self.values is not None)
+
+    def stretched(self, letter: str) -> int:
+        """Pixels along an axis when it reaches the network."""
+        return stretched(self.sizes[letter], self.factors.get(letter, 1.0))
+
+    @property
+    def planes(self) -> range:
+        """Planes that are restored one by one; a single step for a volume."""
+        return range(1 if self.volume else self.sizes["Z"])
+
+    def inputs(self) -> Iterator[tuple[int, int, int]]:
+        """Go through samples, time points and groups of channels read together."""
+        groups = self.sizes["C"] // self.channels
+        samples, times = range(self.sizes["S"]), range(self.sizes["T"])
+        return product(samples, times, range(groups))
+
+    def __len__(self) -> int:
+        """Count the tiles of the whole image."""
+        groups = self.sizes["S"] * self.sizes["T"] * self.sizes["C"] // self.channels
+        return groups * len(self.planes) * len(self.plan)
+
+
+def make(
+    spec: Spec,
+    axes: str,
+    shape: tuple[int, ...],
+    *,
+    normalize: str | tuple[float, float] = "auto",
+    tile: int | Mapping[str, int] | str | None = None,
+) -> Job:
+    """Decide how an image is restored.
+
+    Raises
+    ------
+    SpecError
+        If the model needs what this runtime cannot do.
+    AxesError
+        If the image does not have what the model needs.
+    ImageError
+        If the image is empty.
+    """
+    care = supported(spec)
+    axes = axes_.check(axes, shape)
+    if 0 in shape:
+        msg = f"the image has the shape {shape} and thus no pixels: nothing to restore"
+        raise ImageError(msg)
+    tensor = spec.input
+    axes_.fit(axes, shape, tensor.letters, tensor.channels)
+    sizes = dict.fromkeys(AXES, 1) | dict(zip(axes, shape, strict=True))
+    volume = "Z" in tensor.letters
+    resample = care.resample
+    factors = {resample.axis.upper(): resample.factor} if resample else {}
+    kept = _kept(care, tile)
+    lines = {}
+    for letter in "ZYX" if volume else "YX":
+        name = letter.lower()
+        lines[letter] = line(
+            stretched(sizes[letter], factors.get(letter, 1.0)),
+            multiple=care.tiling.multiple.get(name, 1),
+            halo=care.tiling.halo.get(name, 0),
+            tile=None if name in care.tiling.whole else kept.get(name),
+        )
+    normalization, values = _normalization(care.normalization, normalize)
+    return Job(
+        axes,
+        sizes,
+        tensor.channels,
+        volume,
+        factors,
+        normalization,
+        values,
+        Plan(lines),
+    )
+
+
+def supported(spec: Spec) -> CareConfig:
+    """Return the model's `config.care`, or refuse it by naming what is missing."""
+    if spec.care is None:
+        msg = (
+            f"the model {spec.name!r} has no config.care in its description: it was "
+            "made for another program, which has to run it"
+        )
+        raise SpecError(msg)
+    if len(spec.inputs) != 1:
+        names = ", ".join(tensor.id for tensor in spec.inputs)
+        msg = f"the model {spec.name!r} has several inputs ({names}): expected one"
+        raise SpecError(msg)
+    return spec.care
+
+
+def _kept(care: CareConfig, tile: Any) -> Mapping[str, int]:
+    """Kept size of a tile by axis; an axis without one is not cut."""
+    if tile is None:
+        return care.tiling.size
+    if tile == "whole":
+        return {}
+    if isinstance(tile, int):
+        return dict.fromkeys("zyx", tile)
+    return {axis.lower(): size for axis, size in tile.items()}
+
+
+def _normalization(
+    norm: Normalization, wish: str | tuple[float, float]
+) -> tuple[Normalization, tuple[float, float] | None]:
+    """Read ``auto``, ``none``, ``LOW,HIGH`` or ``values:LO,HI``."""
+    if wish == "auto":
+        return norm, None
+    if wish == "none":
+        return replace(norm, percentiles=None), None
+    if not isinstance(wish, str):
+        return replace(norm, percentiles=(float(wish[0]), float(wish[1]))), None
+    kind, _, numbers = wish.rpartition(":")
+    try:
+        low, high = (float(number) for number in numbers.split(","))
+    except ValueError:
+        low = high = 0.0
+    if kind not in ("", "values") or not low < high:
+        msg = (
+            "expected a normalization 'auto', 'none', 'LOW,HIGH' (rising percentiles) "
+            f"or 'values:LOW,HIGH' (rising grey values), found {wish!r}"
+        )
+        raise ImageError(msg)
+    if kind:
+        return norm, (low, high)
+    return replace(norm, percentiles=(low, high)), None

@@ -1,0 +1,116 @@
+"""Legacy: model descriptions of format 0.4, rewritten in the words of 0.5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from care_runtime.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KINDS = {"b": "batch", "c": "channel", "t": "time", "i": "index"}
+KEPT = ("inputs", "outputs", "weights", "config", "type", "format_version")
+TESTS = ("test_inputs", "test_outputs", "sample_inputs", "sample_outputs")
+
+
+def upgrade(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rewrite a description of format 0.4; return one of 0.5 as it is.
+
+    Raises
+    ------
+    SpecError
+        If it is of another format.
+    """
+    found = str(values.get("format_version", "none"))
+    if found.startswith("0.5"):
+        return values
+    if not found.startswith("0.4"):
+        msg = f"expected format_version 0.4 or 0.5 in the description, found {found}"
+        raise SpecError(msg)
+    inputs, outputs = values.get("inputs") or [], values.get("outputs") or []
+    about = {k: v for k, v in values.items() if k not in (*KEPT, *TESTS)}
+    return {
+        **about,
+        "type": values.get("type", "model"),
+        "format_version": found,
+        "inputs": [_tensor(t, i, values, "input") for i, t in enumerate(inputs)],
+        "outputs": [_tensor(t, i, values, "output") for i, t in enumerate(outputs)],
+        "weights": values.get("weights") or {},
+        "config": values.get("config") or {},
+    }
+
+
+def _tensor(
+    old: Mapping[str, Any], index: int, values: Mapping[str, Any], side: str
+) -> dict[str, Any]:
+    for key in ("name", "axes"):
+        if key not in old:
+            msg = f"the model description, {side}s[{index}]: the key {key!r} is missing"
+            raise SpecError(msg)
+    operations = "preprocessing" if side == "input" else "postprocessing"
+    letters = str(old["axes"])
+    new = {
+        "id": old["name"],
+        "description": old.get("description") or "",
+        "axes": [_axis(old, letter, place) for place, letter in enumerate(letters)],
+        "data": {"type": old.get("data_type", "float32")},
+        operations: [_operation(op) for op in old.get(operations) or []],
+    }
+    for kind in ("test", "sample"):
+        files = values.get(f"{kind}_{side}s") or []
+        if index < len(files):
+            new[f"{kind}_tensor"] = {"source": files[index]}
+    return new
+
+
+def _axis(old: Mapping[str, Any], letter: str, place: int) -> dict[str, Any]:
+    kind = KINDS.get(letter, "space")
+    axis: dict[str, Any] = {"type": kind, "id": KINDS.get(letter, letter)}
+    halo = (old.get("halo") or [0] * len(old["axes"]))[place]
+    if halo:
+        axis["halo"] = halo
+    size = None if kind == "batch" else _size(old.get("shape"), letter, place, axis)
+    if kind == "channel":
+        count = size if isinstance(size, int) else 1
+        axis["channel_names"] = [f"channel{i}" for i in range(count)]
+    elif size is not None:
+        axis["size"] = size
+    return axis
+
+
+def _size(shape: Any, letter: str, place: int, axis: dict[str, Any]) -> Any:
+    """Translate a shape: numbers, least and step, or a reference with a scale."""
+    if isinstance(shape, list):
+        return shape[place]
+    if not isinstance(shape, dict):
+        return None
+    if "min" in shape:
+        least, step = shape["min"][place], shape["step"][place]
+        return {"min": least, "step": step} if step else least
+    scale, offset = (
+        (shape.get("scale") or [])[place],
+        (shape.get("offset") or [])[place],
+    )
+    if not scale:  # an axis that the reference does not have
+        return int(2 * offset)
+    if scale != 1:
+        axis["scale"] = 1 / scale
+    return {
+        "tensor_id": shape["reference_tensor"],
+        "axis_id": KINDS.get(letter, letter),
+        "offset": int(2 * offset),
+    }
+
+
+def _operation(old: Mapping[str, Any]) -> dict[str, Any]:
+    kwargs = dict(old.get("kwargs") or {})
+    name, mode = str(old.get("name")), kwargs.pop("mode", None)
+    if mode == "fixed":
+        name = f"fixed_{name}"
+        kwargs.pop("axes", None)
+    elif mode == "per_dataset":
+        kwargs["axes"] = f"b{kwargs.get('axes', '')}"
+    if isinstance(kwargs.get("axes"), str):
+        kwargs["axes"] = [KINDS.get(letter, letter) for letter in kwargs["axes"]]
+    return {"id": name, "kwargs": kwargs}

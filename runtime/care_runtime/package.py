@@ -1,0 +1,170 @@
+"""Package: a spec with its files, in a folder or a zip."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from care_runtime.errors import FileError, SpecError
+from care_runtime.files import written
+from care_runtime.spec import Spec
+
+if TYPE_CHECKING:
+    from care_runtime.tensor import File
+
+NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
+"""What the description of a package is called."""
+
+LARGEST = 4 << 30
+"""Bytes that a zip may unpack to."""
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Time of every file in a zip, so that its hash depends on the content alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A model description and the folder its files lie in."""
+
+    spec: Spec
+    folder: Path
+
+    def path(self, file: File) -> Path:
+        """Find a file of the package and check its hash.
+
+        Raises
+        ------
+        FileError
+            If it is missing, lies outside the package, or is not what the description
+            says.
+        """
+        path = (self.folder / file.source).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
+            msg = f"{file.source!r} lies outside its package {self.folder}"
+            raise FileError(msg)
+        if not path.is_file():
+            msg = f"the package {self.folder} lacks the file {file.source!r}"
+            raise FileError(msg)
+        if file.sha256 is not None and sha256(path) != file.sha256:
+            msg = (
+                f"{path} is not the file that its description names (its sha256 "
+                "differs): fetch the package again"
+            )
+            raise FileError(msg)
+        return path
+
+    @property
+    def onnx(self) -> Path:
+        """The network's file."""
+        if self.spec.weights is None:
+            msg = f"the description in {self.folder} names no weights: export it first"
+            raise SpecError(msg)
+        return self.path(self.spec.weights.onnx)
+
+
+def sha256(path: Path) -> str:
+    """Hash a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path, cache: Path) -> Package:
+    """Open a package.
+
+    Parameters
+    ----------
+    path
+        A folder, its ``rdf.yaml``, or a zip.
+    cache
+        Folder in which zips are unpacked, once for each content.
+
+    Raises
+    ------
+    FileError
+        If there is no package.
+    SpecError
+        If its description cannot be understood.
+    """
+    if path.is_dir():
+        found = [path / name for name in NAMES if (path / name).is_file()]
+        if not found:
+            msg = f"the folder {path} holds no {NAMES[0]}: expected a model package"
+            raise FileError(msg)
+        path = found[0]
+    elif zipfile.is_zipfile(path):
+        return read(unpack(path, cache / "unpacked" / sha256(path)), cache)
+    elif path.suffix not in (".yaml", ".yml"):
+        msg = f"{path} is no model package: expected a folder, a zip or an rdf.yaml"
+        raise FileError(msg)
+    return Package(Spec.from_dict(_load(path)), path.parent)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        msg = f"{path} is no YAML: {reason}"
+        raise SpecError(msg) from None
+    if not isinstance(values, dict):
+        msg = f"{path}: expected a model description, found {type(values).__name__}"
+        raise SpecError(msg)
+    return values
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a zip into a folder that appears whole or not at all."""
+    if folder.is_dir():
+        return folder
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            _check(zipped, archive)
+            zipped.extractall(partial)
+        partial.rename(folder)
+    except (zipfile.BadZipFile, OSError) as error:
+        if isinstance(error, FileError):
+            raise
+        msg = f"cannot unpack {archive}: {error}"
+        raise FileError(msg) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _check(zipped: zipfile.ZipFile, archive: Path) -> None:
+    """Refuse links, paths that lead out, and more bytes than any model has."""
+    for entry in zipped.infolist():
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(entry.external_attr >> 16)
+        if link or path.is_absolute() or ".." in path.parts or ":" in entry.filename:
+            msg = f"{archive} holds {entry.filename!r}, which leads out of it: refused"
+            raise FileError(msg)
+    size = sum(entry.file_size for entry in zipped.infolist())
+    if size > LARGEST:
+        msg = f"{archive} unpacks to {size} bytes, more than {LARGEST}: refused"
+        raise FileError(msg)
+
+
+def pack(folder: Path, archive: Path) -> str:
+    """Write a package as a zip whose bytes depend on its files alone.
+
+    Returns
+    -------
+    str
+        The zip's sha256.
+    """
+    with written(archive) as partial, zipfile.ZipFile(partial, "w") as zipped:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            # Stored, not deflated: weights do not shrink, and zlibs differ.
+            zipped.writestr(zipfile.ZipInfo(name, EPOCH), path.read_bytes())
+    return sha256(archive)

@@ -1,0 +1,209 @@
+"""Restorer: the straight line from an image to its restoration."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime import axes as axes_
+from care_runtime import job as job_
+from care_runtime import pixels as pixels_
+from care_runtime.axes import canonical
+from care_runtime.errors import AxesError, BlankImageWarning
+from care_runtime.image import Image
+from care_runtime.measure import measured
+from care_runtime.output import canvases, images
+from care_runtime.resample import gather, samples
+from care_runtime.restored import Restored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from care_runtime.canvas import Canvas
+    from care_runtime.job import Job
+    from care_runtime.normalize import Affine
+    from care_runtime.spec import Spec
+
+    Network = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
+
+
+class Restorer:
+    """A model ready to restore images; it has no state and may be shared by threads.
+
+    Parameters
+    ----------
+    spec
+        The model's description.
+    network
+        Takes a float32 batch of one tile in the axes of ``spec.input`` and returns the
+        outputs in the order of ``spec.outputs``: an `Engine`, or any callable.
+    provenance
+        Facts about the model and device that are kept with every restoration.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: Network,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
+        self.spec, self.network = spec, network
+        self.provenance = dict(provenance or {})
+        self._care = job_.supported(spec)
+
+    def __call__(
+        self,
+        image: Image | NDArray[Any],
+        axes: str | None = None,
+        *,
+        normalize: str | tuple[float, float] = "auto",
+        tile: int | Mapping[str, int] | str | None = None,
+        dtype: str = "auto",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Restored:
+        """Restore an image of any size.
+
+        Parameters
+        ----------
+        image
+            Pixels, integer or floating, or an `Image` with its calibration.
+        axes
+            Letters of STCZYX, one for each dimension, in any order. Samples, time
+            points, and channels and planes that the network does not read together are
+            restored one by one.
+        normalize
+            ``"auto"`` for the model's percentiles, ``"none"``, percentiles as
+            ``"LOW,HIGH"`` or two numbers, or grey values as ``"values:LOW,HIGH"``.
+        tile
+            Kept size of a tile in pixels, for all axes or by axis, rounded up to the
+            network's grid; ``"whole"`` for none. It changes speed and memory only.
+        dtype
+            ``"auto"`` returns the type of an integer image where the output is in its
+            units, rounded and clipped, and float32 else; or the name of a type.
+        progress
+            Called with the number of tiles done and of all tiles, after each.
+
+        Returns
+        -------
+        Restored
+            The restoration with the image's calibration.
+
+        Raises
+        ------
+        AxesError, ImageError, SpecError, EngineError
+            If the image does not fit the model, or has pixels that are no numbers.
+
+        Warns
+        -----
+        BlankImageWarning
+            If a frame has no contrast; it is returned unchanged.
+        """
+        image = _image(image, axes)
+        job = job_.make(
+            self.spec, image.axes, image.pixels.shape, normalize=normalize, tile=tile
+        )
+        pixels_.check(image.pixels)
+        drawn = canvases(self.spec, job, image.pixels.dtype, dtype)
+        blank = self._fill(drawn, canonical(image.pixels, job.axes), job, progress)
+        if blank:
+            _warn(blank)
+        return self._restored(image, job, drawn, blank)
+
+    def _fill(
+        self,
+        drawn: Mapping[str, Canvas],
+        view: NDArray[Any],
+        job: Job,
+        progress: Callable[[int, int], None] | None,
+    ) -> int:
+        """Restore tile by tile, and count the channels that were blank."""
+        rounded = self._care.resample is not None and self._care.resample.round
+        lines = {
+            a: samples(
+                job.sizes[a],
+                job.factors.get(a, 1.0),
+                before=line.before,
+                padded=line.padded,
+            )
+            for a, line in job.plan.lines.items()
+        }
+        blank = done = 0
+        for (s, t, number), affine in measured(view, job, self._care.resample):
+            blank += int(np.count_nonzero(affine.blank))
+            channels = slice(number * job.channels, (number + 1) * job.channels)
+            for plane in job.planes:
+                frame = (
+                    view[s, t, channels] if job.volume else view[s, t, channels, plane]
+                )
+                here = affine if job.volume else affine.plane(plane)
+                for cuts in job.plan:
+                    window = [lines[a][cut.read] for a, cut in cuts.items()]
+                    x = here(gather(frame, window, round_=rounded))
+                    answers = self._ask(x, here)
+                    for canvas, y in zip(drawn.values(), answers, strict=True):
+                        canvas.write(x, y, here, (s, t, number, plane), cuts)
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(job))
+        return blank
+
+    def _ask(
+        self, x: NDArray[np.float32], affine: Affine
+    ) -> Sequence[NDArray[np.float32] | None]:
+        """Run the network on a tile (C, [Z,] Y, X), unless it is blank."""
+        if affine.blank.all():
+            return [None] * len(self.spec.outputs)
+        axes = "BCZYX" if x.ndim == 4 else "BCYX"
+        return self.network(
+            x[None].transpose([axes.index(a) for a in self.spec.input.letters])
+        )
+
+    def _restored(
+        self, image: Image, job: Job, drawn: Mapping[str, Canvas], blank: int
+    ) -> Restored:
+        main = self.spec.outputs[0].id
+        norm = job.normalization
+        if job.values is not None:
+            normalization = "grey values {:g} to {:g}".format(*job.values)
+        elif norm.percentiles is not None:
+            low, high = norm.percentiles
+            normalization = f"percentiles {low:g} to {high:g} over {norm.axes}"
+        else:
+            normalization = "none"
+        tile = " x ".join(f"{a} {n}" for a, n in job.plan.tile.items())
+        return Restored(
+            images=images(image, job, drawn),
+            main=main,
+            provenance={
+                **self.provenance,
+                "normalization": normalization,
+                "tile": tile,
+            },
+            saturated=drawn[main].saturated,
+            blank=blank,
+        )
+
+
+def _image(image: Image | NDArray[Any], axes: str | None) -> Image:
+    if isinstance(image, Image):
+        found = image if axes is None else replace(image, axes=axes)
+    elif axes is None:
+        shape = np.shape(image)
+        msg = f"name the axes of the array of shape {shape}, as in axes='ZYX'"
+        raise AxesError(msg)
+    else:
+        found = Image(np.asarray(image), axes)
+    return replace(found, axes=axes_.check(found.axes, found.pixels.shape))
+
+
+def _warn(blank: int) -> None:
+    msg = (
+        f"{blank} frame(s) have no contrast between the percentiles and are returned "
+        "unchanged: give other percentiles or grey values if there is something to see"
+    )
+    warnings.warn(msg, BlankImageWarning, stacklevel=3)

@@ -1,0 +1,121 @@
+"""Verification: a model does on this machine what its package says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime.errors import SpecError
+from care_runtime.job import supported
+from care_runtime.normalize import Affine, percentiles
+from care_runtime.restore import Restorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from care_runtime.engine import Engine
+    from care_runtime.package import Package
+    from care_runtime.restore import Network
+    from care_runtime.spec import Spec
+
+TEST_TOLERANCE = 1e-3
+"""Largest difference to a test output, as a fraction of its range."""
+
+TILED_TOLERANCE = {"cpu": 0.0, "cuda": 1e-3}
+"""Largest difference between tiled and whole, as a fraction of the range, by device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Differences found, as fractions of the range of each output.
+
+    Parameters
+    ----------
+    test
+        To the package's test output, by output.
+    tiled
+        Between the tiled and the whole restoration, by output.
+    device
+        Where both were computed.
+    """
+
+    test: dict[str, float]
+    tiled: dict[str, float]
+    device: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all differences are within the tolerances."""
+        seam = TILED_TOLERANCE[self.device.partition(":")[0]]
+        small = all(value <= TEST_TOLERANCE for value in self.test.values())
+        return small and all(value <= seam for value in self.tiled.values())
+
+
+def verify(package: Package, engine: Engine) -> Verified:
+    """Run a package's test tensors, and compare tiled with whole.
+
+    Raises
+    ------
+    SpecError
+        If the package has no test tensors.
+    """
+    spec = package.spec
+    if spec.input.test is None or any(tensor.test is None for tensor in spec.outputs):
+        msg = f"the package of {spec.name!r} has no test tensors: nothing to verify"
+        raise SpecError(msg)
+    image = np.load(package.path(spec.input.test), allow_pickle=False)
+    answers = engine(preprocessed(spec, image))
+    test = {
+        tensor.id: difference(y, np.load(package.path(tensor.test), allow_pickle=False))
+        for tensor, y in zip(spec.outputs, answers, strict=True)
+        if tensor.test is not None
+    }
+    return Verified(test, tiled_difference(spec, engine, image), engine.device)
+
+
+def preprocessed(spec: Spec, image: NDArray[Any]) -> NDArray[Any]:
+    """Normalize a batch in the axes of the network as bioimage.io tools do."""
+    q = supported(spec).normalization.percentiles
+    if q is None:
+        return image.astype(np.float32)
+    axes = tuple(i for i, letter in enumerate(spec.input.letters) if letter in "TZYX")
+    return Affine.between(*percentiles(image, q, axes))(image)
+
+
+def tiled_difference(
+    spec: Spec, network: Network, image: NDArray[Any]
+) -> dict[str, float]:
+    """Compare small tiles with the whole image, one axis after the other.
+
+    Parameters
+    ----------
+    image
+        A batch in the axes of the network. One row and one column are cut off, so that
+        the comparison includes padding.
+
+    Returns
+    -------
+    dict
+        Largest difference as a fraction of the range, by output.
+    """
+    restorer, tiling = Restorer(spec, network), supported(spec).tiling
+    letters = spec.input.letters
+    axes = letters.replace("B", "S")
+    image = image[tuple(slice(0, -1) if a in "YX" else slice(None) for a in letters)]
+    whole = restorer(image, axes, tile="whole", dtype="float32").outputs
+    worst = dict.fromkeys(whole, 0.0)
+    for axis in (a for a in tiling.multiple if a not in tiling.whole):
+        tile = {axis: 3 * tiling.multiple[axis]}
+        tiled = restorer(image, axes, tile=tile, dtype="float32").outputs
+        worst = {n: max(worst[n], difference(tiled[n], whole[n])) for n in worst}
+    return worst
+
+
+def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Largest absolute difference, as a fraction of the expected range."""
+    if found.shape != expected.shape:
+        return float("inf")
+    width = float(np.ptp(expected)) or 1.0
+    return float(np.abs(found.astype(np.float64) - expected).max()) / width

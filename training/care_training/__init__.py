@@ -1,0 +1,1 @@
+"""Train CARE networks and export them as packages for `care_runtime`."""

@@ -1,0 +1,47 @@
+"""Experiment: how one model of the zoo is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from care_training.pairs import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from care_training.pairs import Pair
+    from care_training.recipe import Recipe
+    from care_training.unet import UNetConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Data, network and recipe of one model.
+
+    Parameters
+    ----------
+    name
+        Zoo name; ``model_specs/{name}.yaml`` is its reviewed description.
+    read_pairs
+        Reads the image pairs from a data folder.
+    held_back
+        Names of the pairs that training never sees, on which scores are measured.
+    network, recipe
+        What is trained, and how.
+    """
+
+    name: str
+    read_pairs: Callable[[Path], list[Pair]]
+    held_back: tuple[str, ...]
+    network: UNetConfig
+    recipe: Recipe
+
+    def split(self, folder: Path) -> Split:
+        """Read the pairs and hold back those that are named."""
+        pairs = self.read_pairs(folder)
+        return Split(
+            tuple(pair for pair in pairs if pair.name not in self.held_back),
+            tuple(pair for pair in pairs if pair.name in self.held_back),
+        )

@@ -1,0 +1,107 @@
+"""Pair: two images of one field, at low and at high light dose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+VALIDATION = 0.15
+"""Part of the images (or of a single image) that is held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two registered images of one field.
+
+    Parameters
+    ----------
+    name
+        The name they share.
+    low, high
+        Input and target, both of shape (C, [Z,] Y, X).
+    """
+
+    name: str
+    low: NDArray[Any]
+    high: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Pairs to train on and pairs held back, which share no pixel."""
+
+    training: tuple[Pair, ...]
+    validation: tuple[Pair, ...]
+
+
+def split(
+    pairs: Sequence[Pair],
+    *,
+    patch: tuple[int, ...],
+    fraction: float = VALIDATION,
+    seed: int = 0,
+) -> Split:
+    """Hold back whole images; of a single image, a block beyond a gap.
+
+    Neighbouring patches of one image look alike, so a split by patch would report a
+    memory, not a restoration.
+
+    Parameters
+    ----------
+    pairs
+        All image pairs.
+    patch
+        Patch size in pixels; a single image keeps a gap of half a patch between the
+        blocks where it has room.
+    fraction
+        Part to hold back; at least one image.
+    seed
+        Of the choice of images.
+    """
+    if len(pairs) == 1:
+        return _split_block(pairs[0], patch, fraction)
+    held = max(1, round(fraction * len(pairs)))
+    order = np.random.default_rng([seed, 2]).permutation(len(pairs))
+    chosen = {int(i) for i in order[:held]}
+    return Split(
+        tuple(p for i, p in enumerate(pairs) if i not in chosen),
+        tuple(p for i, p in enumerate(pairs) if i in chosen),
+    )
+
+
+def _split_block(pair: Pair, patch: tuple[int, ...], fraction: float) -> Split:
+    """Cut the lateral axis with the most room: training, gap, validation."""
+    sizes, patches = pair.high.shape[-2:], patch[-2:]
+    axis = int(np.argmax([n / p for n, p in zip(sizes, patches, strict=True)]))
+    size, least = sizes[axis], patches[axis]
+    held = max(least, round(fraction * size))
+    gap = min(least // 2, size - held - least)
+    if gap < 1:
+        msg = (
+            f"{pair.name} is the only image pair and measures {sizes} pixels (Y, X): "
+            f"too small for a training patch of {patches}, a gap and a validation "
+            f"block beside each other. Give more pairs or a smaller patch"
+        )
+        raise TrainingError(msg)
+    start = size - held
+    training, validation = (
+        Pair(
+            f"{pair.name} [{what}]",
+            *(_cut(i, axis, a, b) for i in (pair.low, pair.high)),
+        )
+        for what, a, b in (("training", 0, start - gap), ("validation", start, size))
+    )
+    return Split((training,), (validation,))
+
+
+def _cut(image: NDArray[Any], axis: int, start: int, stop: int) -> NDArray[Any]:
+    return image[(..., slice(start, stop)) + (slice(None),) * (1 - axis)]

@@ -1,0 +1,200 @@
+"""Patches: normalized crops of image pairs, drawn by number so that runs can resume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from care_runtime.errors import TrainingError
+from care_runtime.normalize import percentiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from care_training.pairs import Pair
+
+LOW_RANGE = (1.0, 3.0)
+HIGH_RANGE = (99.5, 99.9)
+"""Percentiles are drawn from these for every patch (Methods, "Normalization")."""
+
+BACKGROUND = 0.4
+"""A patch needs a pixel above this fraction of the 99.9th percentile at its centre."""
+
+KNOTS = 9
+"""Points at which each range of percentiles is measured; between them it is linear."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One pair, with what drawing from it needs."""
+
+    pair: Pair
+    centres: NDArray[np.bool_]  # patch centres that show more than background
+    low: tuple[NDArray[np.float64], NDArray[np.float64]]  # percentile tables, low image
+    high: tuple[NDArray[np.float64], NDArray[np.float64]]  # ... and high image
+
+
+class Patches:
+    """Normalized training patches of image pairs.
+
+    Each patch is a pure function of the seed and its number, so neither the number of
+    worker processes nor an interruption changes what a network sees.
+
+    Parameters
+    ----------
+    pairs
+        Images of shape (C, [Z,] Y, X).
+    patch
+        Size in pixels, one number a space axis.
+    seed
+        Of all draws.
+    augment
+        Flip and turn patches in the lateral plane.
+    pool
+        Draw only this many patches an image, again and again in new orders; 0 draws
+        new ones for ever.
+
+    Raises
+    ------
+    TrainingError
+        If an image is smaller than a patch or has no contrast.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        patch: tuple[int, ...],
+        *,
+        seed: int = 0,
+        augment: bool = False,
+        pool: int = 0,
+    ) -> None:
+        self.patch = patch
+        self.seed = seed
+        self.augment = augment
+        self.pool = pool * len(pairs)
+        self._sources = [_source(pair, patch) for pair in pairs]
+
+    def batch(self, step: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Draw the batch of one optimizer step.
+
+        Returns
+        -------
+        low, high
+            Float32 of shape (size, C, [Z,] Y, X).
+        """
+        drawn = [self[step * size + i] for i in range(size)]
+        low, high = zip(*drawn, strict=True)
+        return np.stack(low), np.stack(high)
+
+    def __getitem__(self, number: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Draw one patch by its number."""
+        if self.pool:
+            turn, place = divmod(number, self.pool)
+            order = np.random.default_rng([self.seed, 1, turn]).permutation(self.pool)
+            number = int(order[place])
+        rng = np.random.default_rng([self.seed, 0, number])
+        source = self._sources[number % len(self._sources)]
+        window = _window(rng, source.centres, self.patch)
+        p_low, p_high = rng.uniform(*LOW_RANGE), rng.uniform(*HIGH_RANGE)
+        images = [
+            _normalized(image[(slice(None), *window)], tables, p_low, p_high)
+            for image, tables in (
+                (source.pair.low, source.low),
+                (source.pair.high, source.high),
+            )
+        ]
+        if self.augment:
+            images = _turned(rng, images)
+        return images[0], images[1]
+
+
+def _source(pair: Pair, patch: tuple[int, ...]) -> _Source:
+    space = pair.high.shape[1:]
+    if any(n < p for n, p in zip(space, patch, strict=True)):
+        msg = (
+            f"{pair.name} measures {space} pixels, less than a training patch of "
+            f"{patch}: leave it out or choose a smaller patch"
+        )
+        raise TrainingError(msg)
+    return _Source(
+        pair,
+        _foreground(pair.high, patch),
+        _tables(pair.low, f"low image of {pair.name}"),
+        _tables(pair.high, f"high image of {pair.name}"),
+    )
+
+
+def _foreground(high: NDArray[Any], patch: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Mark patch centres near bright pixels, as CSBDeep's `no_background_patches`."""
+    image = high[0].astype(np.float32)
+    reach = [max(1, p // 2) for p in patch]
+    bright = ndimage.maximum_filter(image, reach, mode="constant")
+    inner = tuple(
+        slice(p // 2, n - p + p // 2 + 1)
+        for n, p in zip(image.shape, patch, strict=True)
+    )
+    centres = (bright > BACKGROUND * np.percentile(image, 99.9))[inner]
+    return centres if centres.any() else np.ones_like(centres)
+
+
+def _tables(
+    image: NDArray[Any], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Measure each range of percentiles at `KNOTS` points: shape (KNOTS, C, 1, ...)."""
+    axes = tuple(range(1, image.ndim))
+    q = [*np.linspace(*LOW_RANGE, KNOTS), *np.linspace(*HIGH_RANGE, KNOTS)]
+    values = percentiles(image, q, axes)
+    low, high = values[:KNOTS], values[KNOTS:]
+    if np.any(high[0] <= low[-1]):
+        msg = (
+            f"the {name} has no contrast: its percentiles {LOW_RANGE[1]:g} and "
+            f"{HIGH_RANGE[0]:g} are equal. Leave the pair out"
+        )
+        raise TrainingError(msg)
+    return low, high
+
+
+def _normalized(
+    crop: NDArray[Any],
+    tables: tuple[NDArray[np.float64], NDArray[np.float64]],
+    p_low: float,
+    p_high: float,
+) -> NDArray[np.float32]:
+    low = _lookup(tables[0], p_low, LOW_RANGE)
+    high = _lookup(tables[1], p_high, HIGH_RANGE)
+    return ((crop - low) / (high - low)).astype(np.float32)
+
+
+def _lookup(
+    table: NDArray[np.float64], p: float, limits: tuple[float, float]
+) -> NDArray[np.float64]:
+    place = (p - limits[0]) / (limits[1] - limits[0]) * (KNOTS - 1)
+    i = min(int(place), KNOTS - 2)
+    return table[i] + (table[i + 1] - table[i]) * (place - i)
+
+
+def _window(
+    rng: np.random.Generator, centres: NDArray[np.bool_], patch: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Draw a patch whose centre is in the foreground."""
+    while True:
+        start = tuple(int(rng.integers(n)) for n in centres.shape)
+        if centres[start]:
+            return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+
+
+def _turned(
+    rng: np.random.Generator, images: list[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Turn all images alike, by one of the eight symmetries of the lateral plane."""
+    y, x = images[0].shape[-2:]
+    turns = int(rng.integers(4)) if x == y else 2 * int(rng.integers(2))
+    flip = bool(rng.integers(2))
+    out = [np.rot90(image, turns, axes=(-2, -1)) for image in images]
+    return [np.ascontiguousarray(i[..., ::-1] if flip else i) for i in out]

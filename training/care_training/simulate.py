@@ -1,0 +1,115 @@
+"""Simulation: filaments under a widefield microscope, with their ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """An sCMOS camera: Poisson shot noise, Gaussian read noise, gain and offset.
+
+    Parameters
+    ----------
+    photons
+        Photoelectrons in a pixel of brightness 1.
+    background
+        Brightness of the field without structures.
+    read_noise
+        Standard deviation in electrons.
+    gain
+        Electrons a grey value.
+    offset
+        Grey value without light.
+    """
+
+    photons: float = 20.0
+    background: float = 0.1
+    read_noise: float = 1.6
+    gain: float = 0.5
+    offset: float = 100.0
+
+    def expose(
+        self, clean: NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.uint16]:
+        """Take one frame of a scene whose brightness lies between 0 and 1."""
+        electrons = rng.poisson(self.photons * (clean + self.background)).astype(float)
+        electrons += rng.normal(0.0, self.read_noise, clean.shape)
+        return _grey(electrons / self.gain + self.offset)
+
+    def truth(
+        self, clean: NDArray[np.float64], *, frames: int = 400
+    ) -> NDArray[np.uint16]:
+        """Take the scene without noise at `frames` times the light."""
+        electrons = frames * self.photons * (clean + self.background)
+        return _grey(electrons / self.gain + self.offset)
+
+
+def filaments(
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+    *,
+    density: float = 0.02,
+    stiffness: float = 60.0,
+    psf: float = 1.3,
+) -> NDArray[np.float64]:
+    """Draw worm-like chains, blurred by the microscope.
+
+    Parameters
+    ----------
+    shape
+        (Y, X) or (Z, Y, X) in pixels.
+    rng
+        Of all draws.
+    density
+        Length of filament a pixel of the image.
+    stiffness
+        Persistence length in pixels.
+    psf
+        Standard deviation of the Gaussian that stands for the point spread function,
+        in pixels; along Z it is twice that.
+
+    Returns
+    -------
+    numpy.ndarray
+        Brightness between 0 and 1.
+    """
+    size = np.array(shape)
+    length = 3 * max(shape)
+    count = max(3, round(density * float(np.prod(size[-2:])) / length * 3))
+    image = np.zeros(shape)
+    for _ in range(count):
+        points = _chain(size, length, stiffness, rng)
+        inside = np.all((points >= 0) & (points <= size - 1), axis=1)
+        places = np.rint(points[inside]).astype(int)
+        np.add.at(image, tuple(places.T), rng.uniform(0.4, 1.0))
+    width = [2 * psf, psf, psf][-len(shape) :]
+    image = ndimage.gaussian_filter(image, width)
+    haze = ndimage.gaussian_filter(image, [12 * w for w in width])
+    image += 0.5 * haze  # light from out of focus
+    top = np.percentile(image, 99.9)
+    return np.clip(image / top, 0.0, 1.5) / 1.5
+
+
+def _chain(
+    size: NDArray[np.int_], length: int, stiffness: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Walk from a random point with directions that forget over `stiffness` pixels."""
+    step = 0.5
+    direction = rng.normal(size=size.size)
+    turns = rng.normal(0.0, np.sqrt(step / stiffness), (int(length / step), size.size))
+    headings = direction / np.linalg.norm(direction) + np.cumsum(turns, axis=0)
+    headings /= np.linalg.norm(headings, axis=1, keepdims=True)
+    path = np.cumsum(step * headings, axis=0)
+    return path - path[len(path) // 2] + rng.uniform(0, size - 1)
+
+
+def _grey(values: NDArray[np.float64]) -> NDArray[np.uint16]:
+    return np.clip(np.rint(values), 0, 65535).astype(np.uint16)

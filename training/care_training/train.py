@@ -1,0 +1,308 @@
+"""Training: one seeded, resumable loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from care_runtime.errors import TrainingError
+from care_runtime.files import written
+from care_training import losses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from care_training.patches import Patches
+    from care_training.recipe import Recipe
+    from care_training.unet import UNet
+
+WARM_UP = 200
+"""Steps over which the cosine schedule rises to its learning rate."""
+
+PATIENCE, FACTOR = 10, 0.5
+"""Keras' ReduceLROnPlateau as CSBDeep sets it."""
+
+VALIDATION_BATCHES = 4
+"""Batches of fixed patches from held-back images, scored at each validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known after a step, for progress bars and logs."""
+
+    step: int
+    steps: int
+    loss: float
+    validation_loss: float
+    validation_psnr: float
+    seconds_left: float
+
+
+@dataclass(slots=True)
+class _State:
+    """Everything a checkpoint holds, so that a resumed run equals an unbroken one."""
+
+    network: UNet
+    average: UNet
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, torch.Tensor] | None = None
+    stale: int = 0  # validations without improvement
+    rate: float = 0.0  # learning rate of the plateau schedule
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class _Batches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """The batches of the steps that are left, made by worker processes."""
+
+    def __init__(self, patches: Patches, size: int, start: int, stop: int) -> None:
+        self.patches, self.size, self.start, self.stop = patches, size, start, stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        low, high = self.patches.batch(self.start + index, self.size)
+        return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def fit(
+    network: UNet,
+    training: Patches,
+    validation: Patches,
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    precision: str = "auto",
+    checkpoint: Path | None = None,
+    workers: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train a network in place and leave it with the weights to export.
+
+    Parameters
+    ----------
+    network
+        The network, with its initial weights.
+    training, validation
+        Patches to learn from, and patches of images that are held back.
+    recipe
+        Steps, schedule, averaging and seed.
+    device
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    precision
+        ``"fp32"``, ``"bf16"`` (mixed), or ``"auto"``: bf16 on CUDA, fp32 elsewhere.
+    checkpoint
+        File written at every validation and continued from where it exists.
+    workers
+        Processes that cut patches; 0 cuts them between the steps.
+    progress
+        Called after every step.
+
+    Returns
+    -------
+    list of dict
+        ``step``, ``loss``, ``validation_loss`` and ``validation_psnr`` (dB) of every
+        validation.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is no longer finite, the device cannot be had, or the checkpoint
+        belongs to another recipe or network.
+    """
+    where = _device(device)
+    network.to(where, memory_format=_memory_format(network))
+    optimizer = torch.optim.Adam(
+        network.parameters(), recipe.learning_rate, eps=recipe.adam_epsilon
+    )
+    state = _State(network, deepcopy(network), optimizer, rate=recipe.learning_rate)
+    if checkpoint is not None and checkpoint.exists():
+        _load(checkpoint, state, recipe, where)
+    autocast = _autocast(where, precision)
+    held_back = [
+        _to(validation, i, recipe.batch, where) for i in range(VALIDATION_BATCHES)
+    ]
+    batches = DataLoader(
+        _Batches(training, recipe.batch, state.step, recipe.steps),
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=where.type == "cuda",
+    )
+    started, first = time.monotonic(), state.step
+    for low, high in batches:
+        for group in optimizer.param_groups:
+            group["lr"] = _rate(state, recipe)
+        optimizer.zero_grad(set_to_none=True)
+        with autocast:
+            restored = network(low.to(where, non_blocking=True))
+            loss = losses.mae(restored, high.to(where, non_blocking=True))
+        loss.backward()
+        optimizer.step()
+        state.step += 1
+        _average(state, recipe.average)
+        if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
+            _validate(state, recipe, held_back, autocast, loss.item())
+            if checkpoint is not None:
+                _save(checkpoint, state, recipe)
+        if progress is not None:
+            pace = (time.monotonic() - started) / (state.step - first)
+            progress(_report(state, recipe, loss.item(), pace))
+    network.load_state_dict(_chosen(state, recipe))
+    return state.history
+
+
+def _device(name: str) -> torch.device:
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        msg = (
+            f"device {name!r} was asked for, but torch {torch.__version__} sees no "
+            "GPU: install a CUDA build of torch, or train on 'cpu'"
+        )
+        raise TrainingError(msg)
+    return torch.device(name)
+
+
+def _memory_format(network: UNet) -> torch.memory_format:
+    two_d = network.config.dims == 2
+    return torch.channels_last if two_d else torch.channels_last_3d
+
+
+def _autocast(where: torch.device, precision: str) -> AbstractContextManager[Any]:
+    if precision == "auto":
+        precision = "bf16" if where.type == "cuda" else "fp32"
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(where.type, torch.bfloat16)
+
+
+def _to(
+    patches: Patches, step: int, size: int, where: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    low, high = patches.batch(step, size)
+    return torch.from_numpy(low).to(where), torch.from_numpy(high).to(where)
+
+
+def _rate(state: _State, recipe: Recipe) -> float:
+    """Learning rate of the next step."""
+    if recipe.schedule == "plateau":
+        return state.rate
+    warm = min(1.0, (state.step + 1) / min(WARM_UP, recipe.steps))
+    fall = (1 + math.cos(math.pi * state.step / recipe.steps)) / 2
+    return recipe.learning_rate * warm * fall
+
+
+@torch.no_grad()
+def _average(state: _State, decay: float) -> None:
+    """Move the average towards the weights; early on it follows them closely."""
+    decay = min(decay, (1 + state.step) / (10 + state.step))
+    pairs = zip(state.average.parameters(), state.network.parameters(), strict=True)
+    for mean, now in pairs:
+        mean.lerp_(now, 1 - decay)
+
+
+@torch.no_grad()
+def _validate(
+    state: _State,
+    recipe: Recipe,
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    autocast: AbstractContextManager[Any],
+    loss: float,
+) -> None:
+    network = state.average if recipe.average else state.network
+    with autocast:
+        restored = [(network(low), high) for low, high in batches]
+    now = float(np.mean([losses.mae(y, high).item() for y, high in restored]))
+    decibel = float(np.mean([losses.psnr(y, high).item() for y, high in restored]))
+    if not math.isfinite(now):
+        msg = (
+            f"the validation loss is {now} after {state.step} steps: the training "
+            f"diverged. Look for extreme pixels in the images, or lower the learning "
+            f"rate ({recipe.learning_rate:g})"
+        )
+        raise TrainingError(msg)
+    if now < state.best_loss:
+        state.best_loss, state.stale = now, 0
+        if recipe.keep == "best":
+            state.best_weights = deepcopy(network.state_dict())
+    else:
+        state.stale += 1
+        if state.stale >= PATIENCE:
+            state.rate, state.stale = state.rate * FACTOR, 0
+    state.history.append(
+        {
+            "step": state.step,
+            "loss": loss,
+            "validation_loss": now,
+            "validation_psnr": decibel,
+        }
+    )
+
+
+def _chosen(state: _State, recipe: Recipe) -> dict[str, torch.Tensor]:
+    if recipe.keep == "best" and state.best_weights is not None:
+        return state.best_weights
+    return (state.average if recipe.average else state.network).state_dict()
+
+
+def _report(state: _State, recipe: Recipe, loss: float, pace: float) -> Progress:
+    last = state.history[-1] if state.history else {}
+    return Progress(
+        state.step,
+        recipe.steps,
+        loss,
+        last.get("validation_loss", math.nan),
+        last.get("validation_psnr", math.nan),
+        pace * (recipe.steps - state.step),
+    )
+
+
+def _save(path: Path, state: _State, recipe: Recipe) -> None:
+    with written(path) as partial:
+        torch.save(
+            {
+                "recipe": recipe.to_dict(),
+                "network": state.network.config.to_dict(),
+                "weights": state.network.state_dict(),
+                "average": state.average.state_dict(),
+                "optimizer": state.optimizer.state_dict(),
+                "step": state.step,
+                "best_loss": state.best_loss,
+                "best_weights": state.best_weights,
+                "stale": state.stale,
+                "rate": state.rate,
+                "history": state.history,
+            },
+            partial,
+        )
+
+
+def _load(path: Path, state: _State, recipe: Recipe, where: torch.device) -> None:
+    saved = torch.load(path, map_location=where, weights_only=True)
+    for what, mine in (
+        ("recipe", recipe.to_dict()),
+        ("network", state.network.config.to_dict()),
+    ):
+        if saved[what] != mine:
+            differs = [key for key in mine if saved[what].get(key) != mine[key]]
+            msg = (
+                f"the checkpoint {path} belongs to another {what} (it differs in "
+                f"{', '.join(differs)}): delete it to start afresh, or give the same "
+                f"options to go on"
+            )
+            raise TrainingError(msg)
+    state.network.load_state_dict(saved["weights"])
+    state.average.load_state_dict(saved["average"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    for name in ("step", "best_loss", "best_weights", "stale", "rate", "history"):
+        setattr(state, name, saved[name])
