@@ -81,7 +81,7 @@ def read(path: Path, cache: Path) -> Package:
     Parameters
     ----------
     path
-        A folder, its ``rdf.yaml``, or a zip.
+        A folder (of a package, or that holds a single one), an ``rdf.yaml`` or a zip.
     cache
         Folder in which zips are unpacked, once for each content.
 
@@ -94,6 +94,11 @@ def read(path: Path, cache: Path) -> Package:
     """
     if path.is_dir():
         found = [path / name for name in NAMES if (path / name).is_file()]
+        found = found or [p for name in NAMES for p in path.glob(f"*/{name}")]
+        if len(found) > 1 and found[0].parent != path:
+            inside = ", ".join(sorted(p.parent.name for p in found))
+            msg = f"the folder {path} holds several packages ({inside}): name one"
+            raise FileError(msg)
         if not found:
             msg = f"the folder {path} holds no {NAMES[0]}: expected a model package"
             raise FileError(msg)

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from care_runtime.errors import FileError, SpecError
 
+from care_runtime.errors import FileError, SpecError
+from care_training import card, describe, export
+from care_training.simulate import Camera, filaments
 from care_training.unet import UNet, UNetConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from care_runtime.package import Package
 
 CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
 """What a `config.json` cannot tell, for a CARE and an upsampling one look alike."""
@@ -116,7 +120,9 @@ def load_unet(network: UNet, layers: Layers, axes: str) -> None:
             f"expected one head, found {heads}"
         )
         raise SpecError(msg)
-    ours = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Conv3d)]
+    ours = [
+        m for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Conv3d)
+    ]
     for name, module in zip([*names, *heads], ours, strict=True):
         copy_layer(module, layers[name], axes, name)
 
@@ -127,7 +133,7 @@ def copy_layer(
     axes: str,
     name: str,
 ) -> None:
-    """Copy a Keras kernel (\\*space, in, out) into a torch weight (out, in, Z, Y, X)."""
+    """Copy a Keras kernel (space, in, out) into a torch weight (out, in, Z, Y, X)."""
     kernel, bias = layer
     space = [axes.replace("C", "").index(a) for a in "ZYX" if a in axes]
     weight = kernel.transpose(len(space) + 1, len(space), *space)
@@ -156,13 +162,15 @@ def _config(folder: Path) -> dict[str, Any]:
     needed = ("n_dim", "axes", "n_channel_in", "n_channel_out", "unet_n_depth")
     missing = [key for key in needed if key not in config]
     if missing:
-        msg = f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
+        msg = (
+            f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
+        )
         raise SpecError(msg)
     return dict(config)
 
 
 def _weights_file(folder: Path) -> Path:
-    """Choose as CSBDeep does: the newest h5 whose name has ``best``, else the newest."""
+    """Choose as CSBDeep does: the newest h5 named ``best``, else the newest."""
     found = sorted(
         (p for p in folder.iterdir() if p.suffix in (".h5", ".hdf5")),
         key=lambda p: ("best" in p.name, p.stat().st_mtime),
@@ -180,7 +188,7 @@ def _layers(path: Path) -> Layers:
     layers: Layers = {}
     try:
         with h5py.File(path) as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             for name in root.attrs["layer_names"]:
                 name = name.decode() if isinstance(name, bytes) else str(name)
                 arrays = _arrays(root[name])
@@ -199,3 +207,42 @@ def _arrays(group: Any) -> dict[str, NDArray[np.float32]]:
         key = name.rpartition("/")[2].partition(":")[0]
         found[key] = np.asarray(group[name], np.float32)
     return found
+
+
+def convert(
+    model: CSBDeepModel, folder: Path, percentiles: tuple[float, float] = (2.0, 99.8)
+) -> Package:
+    """Write an imported model as a package; its sample is simulated.
+
+    Parameters
+    ----------
+    model
+        What `read` returned.
+    folder
+        Of the package.
+    percentiles
+        Of the normalization, which a CSBDeep model does not record; those of its
+        `PercentileNormalizer` by default.
+    """
+    config = model.network.config
+    spec = describe.describe(
+        config,
+        name=model.name,
+        description=f"CSBDeep model {model.name}, imported from its Keras weights.",
+        percentiles=percentiles,
+    )
+    rng = np.random.default_rng(0)
+    shape = (64, 96, 96) if config.dims == 3 else (256, 256)
+    low = np.stack(
+        [Camera().expose(filaments(shape, rng), rng) for _ in range(config.channels_in)]
+    )
+    facts = card.Facts(
+        origin="unknown",
+        data="A CSBDeep model does not record what it was trained on.",
+        licence="unknown",
+        limits=("Use it only on images like those it was trained on.",),
+        training={"imported from": "CSBDeep", "loss": model.config.get("train_loss")},
+    )
+    text = card.card(model.name, spec, facts, None)
+    contents = export.Contents(export.Sample(low), text, {"origin": "imported"})
+    return export.export(model.network, spec, contents, folder)

@@ -28,11 +28,14 @@ class Pair:
         The name they share.
     low, high
         Input and target, both of shape (C, [Z,] Y, X).
+    field
+        What they show, if several pairs show the same; by default the name.
     """
 
     name: str
     low: NDArray[Any]
     high: NDArray[Any]
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def split(
     fraction: float = VALIDATION,
     seed: int = 0,
 ) -> Split:
-    """Hold back whole images; of a single image, a block beyond a gap.
+    """Hold back whole fields; of a single field, a block beyond a gap.
 
     Neighbouring patches of one image look alike, so a split by patch would report a
     memory, not a restoration.
@@ -63,18 +66,28 @@ def split(
         Patch size in pixels; a single image keeps a gap of half a patch between the
         blocks where it has room.
     fraction
-        Part to hold back; at least one image.
+        Part to hold back; at least one field.
     seed
-        Of the choice of images.
+        Of the choice of fields.
+
+    Raises
+    ------
+    TrainingError
+        If the only field is too small for two blocks and a gap.
     """
-    if len(pairs) == 1:
-        return _split_block(pairs[0], patch, fraction)
-    held = max(1, round(fraction * len(pairs)))
-    order = np.random.default_rng([seed, 2]).permutation(len(pairs))
-    chosen = {int(i) for i in order[:held]}
+    fields = sorted({pair.field or pair.name for pair in pairs})
+    if len(fields) == 1:
+        cut = [_split_block(pair, patch, fraction) for pair in pairs]
+        return Split(
+            tuple(p for part in cut for p in part.training),
+            tuple(p for part in cut for p in part.validation),
+        )
+    held = max(1, round(fraction * len(fields)))
+    order = np.random.default_rng([seed, 2]).permutation(len(fields))
+    chosen = {fields[i] for i in order[:held]}
     return Split(
-        tuple(p for i, p in enumerate(pairs) if i not in chosen),
-        tuple(p for i, p in enumerate(pairs) if i in chosen),
+        tuple(p for p in pairs if (p.field or p.name) not in chosen),
+        tuple(p for p in pairs if (p.field or p.name) in chosen),
     )
 
 
@@ -87,7 +100,7 @@ def _split_block(pair: Pair, patch: tuple[int, ...], fraction: float) -> Split:
     gap = min(least // 2, size - held - least)
     if gap < 1:
         msg = (
-            f"{pair.name} is the only image pair and measures {sizes} pixels (Y, X): "
+            f"{pair.name} shows the only field and measures {sizes} pixels (Y, X): "
             f"too small for a training patch of {patches}, a gap and a validation "
             f"block beside each other. Give more pairs or a smaller patch"
         )

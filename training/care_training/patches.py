@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from care_runtime.errors import TrainingError
 from care_runtime.normalize import percentiles
+from care_training.noise import Noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ class _Source:
     centres: NDArray[np.bool_]  # patch centres that show more than background
     low: tuple[NDArray[np.float64], NDArray[np.float64]]  # percentile tables, low image
     high: tuple[NDArray[np.float64], NDArray[np.float64]]  # ... and high image
+    noise: tuple[Noise, ...]  # by channel, empty where noise is never drawn anew
 
 
 class Patches:
@@ -55,6 +57,8 @@ class Patches:
         Of all draws.
     augment
         Flip and turn patches in the lateral plane.
+    fresh_noise
+        Share of patches whose noise is drawn anew.
     pool
         Draw only this many patches an image, again and again in new orders; 0 draws
         new ones for ever.
@@ -72,13 +76,15 @@ class Patches:
         *,
         seed: int = 0,
         augment: bool = False,
+        fresh_noise: float = 0.0,
         pool: int = 0,
     ) -> None:
         self.patch = patch
         self.seed = seed
         self.augment = augment
+        self.fresh_noise = fresh_noise
         self.pool = pool * len(pairs)
-        self._sources = [_source(pair, patch) for pair in pairs]
+        self._sources = [_source(pair, patch, noisy=fresh_noise > 0) for pair in pairs]
 
     def batch(self, step: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Draw the batch of one optimizer step.
@@ -102,19 +108,23 @@ class Patches:
         source = self._sources[number % len(self._sources)]
         window = _window(rng, source.centres, self.patch)
         p_low, p_high = rng.uniform(*LOW_RANGE), rng.uniform(*HIGH_RANGE)
+        low, high = (
+            image[(slice(None), *window)]
+            for image in (source.pair.low, source.pair.high)
+        )
+        if rng.random() < self.fresh_noise:
+            drawn = zip(source.noise, high, strict=True)
+            low = np.stack([noise.draw(channel, rng) for noise, channel in drawn])
         images = [
-            _normalized(image[(slice(None), *window)], tables, p_low, p_high)
-            for image, tables in (
-                (source.pair.low, source.low),
-                (source.pair.high, source.high),
-            )
+            _normalized(low, source.low, p_low, p_high),
+            _normalized(high, source.high, p_low, p_high),
         ]
         if self.augment:
             images = _turned(rng, images)
         return images[0], images[1]
 
 
-def _source(pair: Pair, patch: tuple[int, ...]) -> _Source:
+def _source(pair: Pair, patch: tuple[int, ...], *, noisy: bool) -> _Source:
     space = pair.high.shape[1:]
     if any(n < p for n, p in zip(space, patch, strict=True)):
         msg = (
@@ -127,6 +137,9 @@ def _source(pair: Pair, patch: tuple[int, ...]) -> _Source:
         _foreground(pair.high, patch),
         _tables(pair.low, f"low image of {pair.name}"),
         _tables(pair.high, f"high image of {pair.name}"),
+        tuple(Noise.of(x, y) for x, y in zip(pair.low, pair.high, strict=True))
+        if noisy
+        else (),
     )
 
 

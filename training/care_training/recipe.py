@@ -34,6 +34,9 @@ class Recipe:
     augment
         Flips and quarter turns in the lateral plane, never along Z, where the
         microscope is not symmetric.
+    fresh_noise
+        Share of patches whose noise is drawn anew from pixels as bright in the same
+        image; only for noise that is independent from pixel to pixel (`noise`).
     average
         Decay of the running average of weights that is exported; 0 for none.
     keep
@@ -54,6 +57,7 @@ class Recipe:
     adam_epsilon: float = 1e-8
     schedule: Literal["cosine", "plateau"] = "cosine"
     augment: bool = True
+    fresh_noise: float = 0.0
     average: float = 0.998
     keep: Literal["last", "best"] = "last"
     pool: int = 0

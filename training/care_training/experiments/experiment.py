@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from care_training.card import Facts
+    from care_training.export import Sample
     from care_training.pairs import Pair
     from care_training.recipe import Recipe
     from care_training.unet import UNetConfig
@@ -30,6 +32,10 @@ class Experiment:
         Names of the pairs that training never sees, on which scores are measured.
     network, recipe
         What is trained, and how.
+    facts
+        What the card says about the data.
+    sample
+        Makes the image, simulated, for test tensors, sample and cover.
     """
 
     name: str
@@ -37,6 +43,8 @@ class Experiment:
     held_back: tuple[str, ...]
     network: UNetConfig
     recipe: Recipe
+    facts: Facts
+    sample: Callable[[], Sample]
 
     def split(self, folder: Path) -> Split:
         """Read the pairs and hold back those that are named."""

@@ -1,0 +1,163 @@
+"""Batch: files in, files out, one result for each."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from care_runtime import tiff
+from care_runtime.errors import BlankImageWarning, CareError, FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from care_runtime.restore import Restorer
+
+SUFFIXES = (".tif", ".tiff")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How files are restored; see `Restorer` for the meaning of each."""
+
+    axes: str | None = None
+    normalize: str = "auto"
+    tile: int | Mapping[str, int] | str | None = None
+    dtype: str = "auto"
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one file.
+
+    Parameters
+    ----------
+    source, target
+        Image read and image written.
+    status
+        ``"done"`` or ``"failed"``.
+    error
+        Why it failed, in a line.
+    seconds
+        From opening the one file to closing the other.
+    image
+        Axes, shape and type of the restoration.
+    saturated, blank
+        Pixels that were clipped, frames that were returned unchanged.
+    notes
+        Warnings, a line each.
+    """
+
+    source: Path
+    target: Path
+    status: str
+    error: str | None = None
+    seconds: float = 0.0
+    image: Mapping[str, Any] | None = None
+    saturated: int = 0
+    blank: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def sources(inputs: Sequence[Path]) -> list[Path]:
+    """List the image files that are named, in folders in order of their names.
+
+    Raises
+    ------
+    FileError
+        If a folder holds no TIFF file.
+    """
+    files = []
+    for path in inputs:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not found:
+            msg = f"the folder {path} holds no {' or '.join(SUFFIXES)} file"
+            raise FileError(msg)
+        files += found
+    return files
+
+
+def targets(files: Sequence[Path], out: Path) -> list[Path]:
+    """Decide where each restoration goes: a file for a single image, else a folder.
+
+    Raises
+    ------
+    FileError
+        If two would go to one place, or one would replace its own source.
+    """
+    named = out.suffix.lower() in SUFFIXES and not out.is_dir()
+    if named and len(files) > 1:
+        msg = f"{out} is a file, but there are {len(files)} images: name a folder"
+        raise FileError(msg)
+    places = [out if named else out / file.name for file in files]
+    if len(set(places)) < len(places):
+        twice = next(p for p in places if places.count(p) > 1)
+        msg = f"two images would go to {twice}: restore them into folders of their own"
+        raise FileError(msg)
+    for file, place in zip(files, places, strict=True):
+        if place.exists() and file.exists() and place.samefile(file):
+            msg = (
+                f"{place} would replace the image it is made from: name another output"
+            )
+            raise FileError(msg)
+    return places
+
+
+def run(
+    restorer: Restorer,
+    source: Path,
+    target: Path,
+    options: Options,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Restore one file; what goes wrong is told in the result."""
+    started = time.perf_counter()
+    try:
+        if target.exists() and not options.overwrite:
+            msg = f"{target} exists already: give --overwrite to replace it"
+            raise FileError(msg)
+        needs_z = "Z" in restorer.spec.input.letters
+        image = tiff.read(source, options.axes, prefer_z=needs_z)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", BlankImageWarning)
+            restored = restorer(
+                image,
+                normalize=options.normalize,
+                tile=options.tile,
+                dtype=options.dtype,
+                progress=progress,
+            )
+        tiff.write(
+            target, restored.images[restored.main], description=restored.provenance
+        )
+    except CareError as error:
+        line = " ".join(str(error).split())
+        line = line if str(source) in line else f"{source}: {line}"
+        return Result(source, target, "failed", line, time.perf_counter() - started)
+    notes = [str(w.message) for w in caught]
+    if restored.saturated:
+        notes.append(
+            f"{restored.saturated} pixels lie outside {restored.image.dtype} and were "
+            "clipped: give --dtype float32 to keep them"
+        )
+    return Result(
+        source,
+        target,
+        "done",
+        seconds=time.perf_counter() - started,
+        image={
+            "axes": restored.axes,
+            "shape": list(restored.image.shape),
+            "dtype": str(restored.image.dtype),
+        },
+        saturated=restored.saturated,
+        blank=restored.blank,
+        notes=tuple(notes),
+    )

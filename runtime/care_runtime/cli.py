@@ -1,0 +1,173 @@
+"""care-run: the command line. It parses, calls and reports; it decides nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from care_runtime import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEVICE = click.option(
+    "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
+)
+ZOO = click.option("--zoo", help="Folder or address of a zoo (or set CARE_ZOO).")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+
+
+class _Group(click.Group):
+    """Turns the errors of the library into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from care_runtime.errors import CareError, ModelNotFoundError, SpecError
+
+        try:
+            return super().invoke(ctx)
+        except CareError as error:
+            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            usage = isinstance(error, ModelNotFoundError | SpecError)
+            ctx.exit(2 if usage else 1)
+
+
+@click.group(cls=_Group)
+@click.version_option(__version__, prog_name="care-run")
+def main() -> None:
+    """Restore fluorescence microscopy images with CARE models.
+
+    MODEL is a name of the zoo (care-run list), a package folder, a zip, an rdf.yaml or
+    the address of a zip.
+    """
+
+
+@main.command("list")
+@JSON
+def list_(as_json: bool) -> None:
+    """List the models of the zoo."""
+    from care_runtime import report, store
+
+    report.models(list(store.registry().values()), as_json=as_json)
+
+
+@main.command()
+@click.argument("model")
+@ZOO
+@JSON
+def info(model: str, zoo: str | None, as_json: bool) -> None:
+    """Tell what MODEL is, what it was trained on and what it needs."""
+    from care_runtime import report, store
+
+    report.model(store.locate(model, zoo=zoo), as_json=as_json)
+
+
+@main.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@ZOO
+def fetch(models: tuple[str, ...], zoo: str | None) -> None:
+    """Fetch each MODEL into the cache, so that it runs without a network."""
+    from care_runtime import report, store
+
+    for model in models:
+        package = store.locate(model, zoo=zoo, progress=report.download_bar(model))
+        click.echo(f"{model}: {package.folder}")
+
+
+@main.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-m", "--model", required=True, help="Name, package, zip or address.")
+@click.option("-o", "--output", required=True, help="File for one image, else folder.")
+@click.option("--axes", help="Letters of STCZYX, if the file does not name them.")
+@click.option(
+    "--normalize",
+    default="auto",
+    show_default=True,
+    help="auto, none, percentiles LOW,HIGH or grey values values:LOW,HIGH.",
+)
+@DEVICE
+@click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
+@click.option("--dtype", default="auto", show_default=True, help="auto or a type.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@ZOO
+@JSON
+def restore(
+    inputs: tuple[str, ...],
+    model: str,
+    output: str,
+    device: str,
+    tile: str | None,
+    zoo: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Restore each INPUT: TIFF files, or folders of them."""
+    import care_runtime
+    from care_runtime import batch, report
+
+    files = batch.sources([Path(name) for name in inputs])
+    places = batch.targets(files, Path(output))
+    chosen = batch.Options(tile=_tile(tile), **options)
+    restorer = care_runtime.load(model, device=device, zoo=zoo)
+    results = []
+    for file, place in zip(files, places, strict=True):
+        with report.progress_bar(file.name) as progress:
+            results.append(batch.run(restorer, file, place, chosen, progress))
+        if not as_json:
+            report.result(results[-1])
+    if as_json:
+        report.summary(results, restorer.provenance)
+    if any(result.status == "failed" for result in results):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--input", "own", help="Your own image, in place of the sample.")
+@click.option("--axes", help="Axes of your image, if its file does not name them.")
+@click.option("-o", "--output", default=".", show_default=True, help="Folder.")
+@DEVICE
+def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
+    """Restore a simulated sample, and compare it with the truth; needs no network."""
+    import care_runtime
+    from care_runtime import demo as demo_
+    from care_runtime import report, tiff
+
+    restorer = care_runtime.load(demo_.MODEL, device=device)
+    low, truth = (tiff.read(Path(own), axes), None) if own else demo_.sample()
+    report.shown(demo_.show(restorer, low, truth, Path(output)), restorer.provenance)
+
+
+@main.command()
+@click.argument("model")
+@DEVICE
+@ZOO
+@JSON
+def verify(model: str, device: str, zoo: str | None, as_json: bool) -> None:
+    """Run the test tensors of MODEL, and compare tiled with whole."""
+    from care_runtime import report, store
+    from care_runtime import verify as verify_
+    from care_runtime.engine import Engine
+
+    package = store.locate(model, zoo=zoo)
+    found = verify_.verify(package, Engine(package.onnx, device))
+    report.verified(model, found, as_json=as_json)
+    if not found.passed:
+        sys.exit(1)
+
+
+def _tile(text: str | None) -> int | Mapping[str, int] | str | None:
+    """Read N, Y,X or Z,Y,X, or whole."""
+    if text is None or text == "whole":
+        return text
+    try:
+        sizes = [int(number) for number in text.split(",")]
+    except ValueError:
+        sizes = []
+    if not 1 <= len(sizes) <= 3 or min(sizes) < 1:
+        msg = f"expected N, Y,X or Z,Y,X in pixels, or whole, found {text!r}"
+        raise click.BadParameter(msg, param_hint="--tile")
+    if len(sizes) == 1:
+        return sizes[0]
+    return dict(zip("zyx"[3 - len(sizes) :], sizes, strict=True))

@@ -1,0 +1,87 @@
+"""Demo: a sample restored and compared with its ground truth, offline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from care_runtime import picture, store, tiff
+from care_runtime.errors import SpecError
+from care_runtime.score import Scores, score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from care_runtime.image import Image
+    from care_runtime.package import Package
+    from care_runtime.restore import Restorer
+
+MODEL = "denoise_widefield"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the demo made.
+
+    Parameters
+    ----------
+    picture
+        PNG of the image before and after, and of the ground truth if there is one.
+    restored
+        TIFF of the restoration.
+    before, after
+        Scores against the ground truth, None for a person's own image.
+    """
+
+    picture: Path
+    restored: Path
+    before: Scores | None = None
+    after: Scores | None = None
+
+
+def sample() -> tuple[Image, Image]:
+    """Read the simulated sample that comes with the model, and its ground truth."""
+    package = store.locate(MODEL)
+    file = package.spec.input.sample
+    if file is None:
+        msg = f"the package of {MODEL!r} has no sample: name an image with --input"
+        raise SpecError(msg)
+    return tiff.read(package.path(file)), tiff.read(_truth(package))
+
+
+def _truth(package: Package) -> Path:
+    from care_runtime.tensor import File
+
+    for entry in package.spec.about.get("attachments", ()):
+        if "truth" in entry["source"]:
+            return package.path(File(entry["source"], entry.get("sha256")))
+    msg = f"the package of {MODEL!r} has no ground truth: name an image with --input"
+    raise SpecError(msg)
+
+
+def show(restorer: Restorer, low: Image, truth: Image | None, folder: Path) -> Shown:
+    """Restore an image and write the restoration and a picture of it.
+
+    Parameters
+    ----------
+    restorer
+        The model.
+    low
+        The image.
+    truth
+        What it should become, if that is known.
+    folder
+        Where the files go.
+    """
+    restored = restorer(low)
+    images = [low.pixels, restored.image] + ([truth.pixels] if truth else [])
+    made = Shown(folder / "care_demo.png", folder / "care_demo_restored.tif")
+    tiff.write(
+        made.restored, restored.images[restored.main], description=restored.provenance
+    )
+    planes = [image.reshape(-1, *image.shape[-2:])[0] for image in images]
+    picture.write_png(made.picture, picture.side_by_side(planes))
+    if truth is None:
+        return made
+    before, after = (score(image, truth.pixels) for image in images[:2])
+    return Shown(made.picture, made.restored, before, after)

@@ -1,0 +1,183 @@
+"""Report: what the command line prints, as text for people or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from care_runtime.batch import Result
+    from care_runtime.demo import Shown
+    from care_runtime.package import Package
+    from care_runtime.store import Entry
+    from care_runtime.verify import Verified
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show the tiles done on a terminal; in a pipe, show nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def download_bar(name: str) -> Any:
+    """Return a progress bar for pooch on a terminal, else None."""
+    return _DownloadBar(name) if sys.stderr.isatty() else None
+
+
+class _DownloadBar:
+    """What pooch asks of a progress bar: `total`, `update`, `reset` and `close`."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import DownloadColumn, Progress
+
+        columns = (*Progress.get_default_columns(), DownloadColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task(name)
+        self.total: int = 0
+
+    def update(self, count: int) -> None:
+        """Count bytes."""
+        self._bar.start()
+        self._bar.update(self._task, advance=count, total=self.total or None)
+
+    def reset(self) -> None:
+        """Begin anew; pooch does this when all is there, then counts the total."""
+        self._bar.update(self._task, completed=0)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def models(entries: Sequence[Entry], *, as_json: bool) -> None:
+    """Print the models of the zoo."""
+    from care_runtime import store
+    from care_runtime.errors import CareError
+
+    rows = []
+    for entry in entries:
+        row = {"name": entry.name, "version": entry.version, "description": ""}
+        try:
+            row["description"] = store.locate(entry.name).spec.description
+        except CareError as error:
+            row["description"] = f"(not here: {error})"
+        rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        click.echo(f"{row['name']:{width}}  {row['version']}  {row['description']}")
+
+
+def model(package: Package, *, as_json: bool) -> None:
+    """Print what a model is."""
+    spec = package.spec
+    if as_json:
+        click.echo(json.dumps(spec.to_dict(), indent=1, ensure_ascii=False))
+        return
+    lines = {"name": spec.name, "description": spec.description}
+    lines["folder"] = str(package.folder)
+    for tensor in (*spec.inputs, *spec.outputs):
+        side = "input" if tensor in spec.inputs else "output"
+        lines[f"{side} {tensor.id}"] = f"{tensor.letters}, {tensor.channels} channel(s)"
+    if spec.care is not None:
+        lines |= _care_lines(spec.care)
+    lines["licence"] = str(spec.about.get("license", "not given"))
+    for cite in spec.about.get("cite", ()):
+        lines["cite"] = f"{cite.get('text', '')} doi:{cite.get('doi', '')}"
+    _aligned(lines)
+
+
+def _care_lines(care: Any) -> dict[str, str]:
+    norm, tiling, training = care.normalization, care.tiling, care.training
+    lines = {
+        "version": care.version,
+        "task": care.task,
+        "normalization": "none",
+        "grid, halo": ", ".join(
+            f"{a} {n}, {tiling.halo.get(a, 0)}" for a, n in tiling.multiple.items()
+        ),
+    }
+    if norm.percentiles:
+        low, high = norm.percentiles
+        lines["normalization"] = f"percentiles {low:g}, {high:g} over {norm.axes}"
+    for key in ("data", "origin", "steps", "seed", "device"):
+        if key in training:
+            lines[f"trained: {key}"] = str(training[key])
+    for method, values in training.get("scores", {}).items():
+        lines[f"score: {method}"] = ", ".join(f"{k} {v:g}" for k, v in values.items())
+    return lines
+
+
+def result(found: Result) -> None:
+    """Print what became of a file: a line, and one for each thing to know."""
+    if found.error is not None:
+        click.echo(f"error: {found.error}", err=True)
+        return
+    image = found.image or {}
+    shape = " x ".join(str(n) for n in image["shape"])
+    click.echo(
+        f"{found.source} -> {found.target} ({image['axes']} {shape}, {image['dtype']}, "
+        f"{found.seconds:.1f} s)"
+    )
+    for note in found.notes:
+        click.echo(f"warning: {found.source}: {note}", err=True)
+
+
+def summary(results: Sequence[Result], provenance: Mapping[str, str]) -> None:
+    """Print all results as JSON."""
+    rows = [
+        {**asdict(r), "source": str(r.source), "target": str(r.target)} for r in results
+    ]
+    done = sum(r.status == "done" for r in results)
+    counts = {"done": done, "failed": len(results) - done}
+    click.echo(json.dumps({**provenance, **counts, "results": rows}, indent=1))
+
+
+def shown(made: Shown, provenance: Mapping[str, str]) -> None:
+    """Print what the demo made."""
+    name, version = provenance["model"], provenance["model version"]
+    click.echo(f"{name} {version} on {provenance['device']}")
+    if made.before is not None and made.after is not None:
+        for label, scores in (("before", made.before), ("after", made.after)):
+            click.echo(
+                f"  {label:7} PSNR {scores.psnr:5.2f} dB   SSIM {scores.ssim:.3f}"
+            )
+    click.echo(f"  picture  {made.picture}\n  image    {made.restored}")
+
+
+def verified(name: str, found: Verified, *, as_json: bool) -> None:
+    """Print differences and whether they are within the tolerances."""
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "passed": found.passed}, indent=1))
+        return
+    lines = {"device": found.device}
+    for output, value in found.test.items():
+        lines[f"{output}: test tensor"] = f"{value:.2g} of the range"
+    for output, value in found.tiled.items():
+        lines[f"{output}: tiled - whole"] = f"{value:.2g} of the range"
+    click.echo(f"{name}: {'passed' if found.passed else 'FAILED'}")
+    _aligned(lines)
+
+
+def _aligned(lines: Mapping[str, str]) -> None:
+    width = max(len(key) for key in lines)
+    for key, value in lines.items():
+        click.echo(f"{key:{width}}  {value}")

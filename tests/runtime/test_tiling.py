@@ -1,0 +1,95 @@
+"""Tiling: every pixel once, on the grid, with context; checked on integers alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from care_runtime.tiling import Line, Plan, line
+
+SIZES = st.integers(1, 400)
+OPTIONS = st.fixed_dictionaries(
+    {
+        "multiple": st.sampled_from([1, 2, 3, 4, 8, 16]),
+        "halo": st.integers(0, 40),
+        "tile": st.none() | st.integers(1, 200),
+        "least": st.integers(1, 50),
+    }
+)
+
+
+def length(part: slice) -> int:
+    return int(part.stop - part.start)
+
+
+@settings(max_examples=300)
+@given(SIZES, OPTIONS)
+def test_every_pixel_is_written_once(size: int, options: dict[str, int]) -> None:
+    count = np.zeros(size, int)
+    for cut in line(size, **options).cuts:
+        assert 0 <= cut.write.start < cut.write.stop <= size
+        count[cut.write] += 1
+    np.testing.assert_array_equal(count, 1)
+
+
+@settings(max_examples=300)
+@given(SIZES, OPTIONS)
+def test_reads_lie_on_the_grid_and_have_one_size(
+    size: int, options: dict[str, int]
+) -> None:
+    made, multiple = line(size, **options), options["multiple"]
+    assert made.padded % multiple == 0
+    assert made.padded >= max(size, options["least"])
+    assert len({length(cut.read) for cut in made.cuts}) == 1
+    for cut in made.cuts:
+        assert cut.read.start % multiple == cut.read.stop % multiple == 0
+        assert 0 <= cut.read.start < cut.read.stop <= made.padded
+        assert length(cut.read) >= options["least"]
+
+
+@settings(max_examples=300)
+@given(SIZES, OPTIONS)
+def test_kept_pixels_have_their_context(size: int, options: dict[str, int]) -> None:
+    made, halo = line(size, **options), options["halo"]
+    for cut in made.cuts:
+        assert 0 <= cut.keep.start < cut.keep.stop <= length(cut.read)
+        assert length(cut.keep) == length(cut.write)
+        # What is kept is what is written, seen from the tile.
+        offset = cut.read.start - made.before
+        assert cut.write.start - offset == cut.keep.start
+        assert cut.read.start == 0 or cut.keep.start >= halo
+        behind = length(cut.read) - cut.keep.stop
+        assert cut.read.stop == made.padded or behind >= halo
+
+
+@given(SIZES, OPTIONS)
+def test_without_a_tile_an_axis_is_whole(size: int, options: dict[str, int]) -> None:
+    (cut,) = line(size, **options | {"tile": None}).cuts
+    assert (cut.read.start, cut.write) == (0, slice(0, size))
+
+
+@given(SIZES, OPTIONS)
+def test_a_tile_is_no_larger_than_asked(size: int, options: dict[str, int]) -> None:
+    made, multiple = line(size, **options), options["multiple"]
+    if len(made.cuts) > 1:
+        assert options["tile"] is not None
+        kept = -(-options["tile"] // multiple) * multiple
+        assert all(length(cut.write) <= kept for cut in made.cuts)
+
+
+def test_the_plan_is_the_product_of_its_lines() -> None:
+    lines = {"Y": line(10, tile=4), "X": line(9, multiple=4, halo=1, tile=4)}
+    plan = Plan(lines)
+    count = np.zeros((10, 9), int)
+    for cuts in plan:
+        count[cuts["Y"].write, cuts["X"].write] += 1
+    np.testing.assert_array_equal(count, 1)
+    assert len(plan) == len(list(plan)) == len(lines["Y"].cuts) * len(lines["X"].cuts)
+    assert plan.tile == {"Y": 4, "X": 12}
+
+
+def test_one_pixel() -> None:
+    made = line(1, multiple=8, halo=20, tile=64)
+    assert isinstance(made, Line)
+    assert (made.padded, len(made.cuts)) == (8, 1)

@@ -1,0 +1,128 @@
+"""Card: what a person must know about a model before trusting it, as markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from care_runtime.care import CareConfig
+    from care_runtime.spec import Spec
+    from care_training.evaluate import Evaluation
+
+INTENSITY = (
+    "Do not measure intensities in restored images: a network shows what is likely, "
+    "not what was counted (the paper warns of this). Structures unlike those it was "
+    "trained on may be lost or invented; compare with the raw image before you "
+    "conclude."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the card says beyond the spec.
+
+    Parameters
+    ----------
+    origin
+        ``"real"``, ``"semi-synthetic"`` or ``"synthetic"``.
+    data
+        What the model was trained on, a sentence or two.
+    licence
+        Of that data.
+    limits
+        Where the model must not be used, one sentence each.
+    training
+        Steps, batch, seed, device, duration and the like, by name.
+    """
+
+    origin: str
+    data: str
+    licence: str
+    limits: Sequence[str] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def card(name: str, spec: Spec, facts: Facts, evaluation: Evaluation | None) -> str:
+    """Write the README of a package.
+
+    Parameters
+    ----------
+    name
+        What the model is called on the command line.
+    spec
+        Its description.
+    facts
+        Data and training.
+    evaluation
+        Scores on held-back images, None if nothing was held back.
+    """
+    trained = "\n".join(f"- {key}: {value}" for key, value in facts.training.items())
+    limits = "\n".join(f"- {limit}" for limit in (*facts.limits, INTENSITY))
+    return f"""# {name}
+
+Trained on **{facts.origin}** data. {spec.description}
+
+## Use
+
+    care-run restore image.tif -m {name} -o restored.tif
+
+{_input(spec)}
+
+## Data
+
+{facts.data}
+
+Licence of the data: {facts.licence}
+
+## Training
+
+{trained}
+
+# Validation
+
+{_scores(evaluation)}
+
+## Limits
+
+{limits}
+"""
+
+
+def _input(spec: Spec) -> str:
+    care = spec.care
+    letters = spec.input.letters.replace("B", "")
+    lines = f"The network reads {letters} with {spec.input.channels} channel(s). "
+    return lines + (_normalization(care) if care is not None else "")
+
+
+def _normalization(care: CareConfig) -> str:
+    norm = care.normalization
+    if norm.percentiles is None:
+        return "Images are not normalized."
+    low, high = norm.percentiles
+    undone = (
+        "`care-run` undoes this, so that the restoration is in the image's own grey "
+        "values; other bioimage.io tools cannot and return it normalized."
+        if norm.invert
+        else "This is not undone: the restoration is in normalized units."
+    )
+    return (
+        f"Images are normalized between their percentiles {low:g} and {high:g} (over "
+        f"{norm.axes}, each channel by itself). {undone}"
+    )
+
+
+def _scores(evaluation: Evaluation | None) -> str:
+    if evaluation is None:
+        return "No image with ground truth was held back, so nothing was measured."
+    names = ", ".join(evaluation.images)
+    return f"""{evaluation.table()}
+
+Means over {len(evaluation.images)} images that training never saw ({names}); over
+them, the PSNR of the network has a standard deviation of {evaluation.spread:.2f} dB.
+Truth is normalized between its percentiles 0.1 and 99.9 and every image is fitted to it
+by least squares, as in the paper. Each baseline has the strength (in brackets) that
+scores best on these very images."""

@@ -1,0 +1,181 @@
+"""Folders: a user's image pairs, found by name and checked before training begins."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from skimage.registration import phase_cross_correlation
+
+from care_runtime import axes as axes_
+from care_runtime import pixels, tiff
+from care_runtime.axes import canonical
+from care_runtime.errors import CareError, FileError, TrainingError
+from care_training.pairs import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SUFFIXES = (".tif", ".tiff")
+
+SHIFT = 1.0
+"""Pixels between the two images of a pair from which on a user should know."""
+
+NEEDED = 500 << 20
+"""Bytes of free disk that checkpoints and a package take at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far the high image of a pair lies from the low one.
+
+    Parameters
+    ----------
+    name
+        Of the pair.
+    pixels
+        Along each space axis, [Z,] Y, X.
+    """
+
+    name: str
+    pixels: tuple[float, ...]
+
+    @property
+    def distance(self) -> float:
+        """Length in pixels."""
+        return float(np.linalg.norm(self.pixels))
+
+
+def find(low: Path, high: Path) -> list[tuple[Path, Path]]:
+    """Pair the TIFF files of two folders by name.
+
+    Raises
+    ------
+    FileError
+        If a folder is missing or empty.
+    TrainingError
+        If a file has no partner; all of them are named.
+    """
+    lows, highs = _stems(low), _stems(high)
+    alone = [lows[n] for n in lows if n not in highs]
+    alone += [highs[n] for n in highs if n not in lows]
+    if alone:
+        names = ", ".join(str(path) for path in alone[:5])
+        more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+        msg = (
+            f"every image in {low} needs one of the same name in {high}, but these "
+            f"have none: {names}{more}"
+        )
+        raise TrainingError(msg)
+    return [(lows[name], highs[name]) for name in sorted(lows)]
+
+
+def _stems(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        msg = f"{folder} is no folder: expected one with TIFF images"
+        raise FileError(msg)
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not files:
+        msg = f"the folder {folder} holds no {' or '.join(SUFFIXES)} file"
+        raise FileError(msg)
+    return {path.stem.removesuffix(".ome"): path for path in files}
+
+
+def read(files: Sequence[tuple[Path, Path]], axes: str) -> list[Pair]:
+    """Read image pairs, and make each sample and time point a pair of its own.
+
+    Parameters
+    ----------
+    files
+        Low and high image of each pair.
+    axes
+        Letters of STCZYX. Samples (S) are fields of their own; time points (T) show the
+        same field, so they are never split between training and validation.
+
+    Raises
+    ------
+    TrainingError
+        If two images differ in shape, or pairs differ in channels; the file is named.
+    """
+    pairs = []
+    for low, high in files:
+        images = [_image(path, axes) for path in (low, high)]
+        shapes = [image.shape[:2] + image.shape[3:] for image in images]
+        if shapes[0] != shapes[1]:
+            msg = (
+                f"{low} and {high} differ in shape: {images[0].shape} and "
+                f"{images[1].shape} as STCZYX. A pair shows one field, pixel by pixel"
+            )
+            raise TrainingError(msg)
+        pairs += _frames(low.stem, *images, volume="Z" in axes.upper())
+    channels = {(pair.low.shape[0], pair.high.shape[0]) for pair in pairs}
+    if len(channels) > 1:
+        found = ", ".join(f"{a} to {b}" for a, b in sorted(channels))
+        msg = f"all pairs need the same channels, but these differ: {found}"
+        raise TrainingError(msg)
+    return pairs
+
+
+def _image(path: Path, axes: str) -> NDArray[Any]:
+    try:
+        image = tiff.read(path, axes)
+        pixels.check(image.pixels)
+        return canonical(image.pixels, axes_.check(axes, image.pixels.shape))
+    except CareError as error:
+        text = str(error)
+        msg = text if str(path) in text else f"{path}: {text}"
+        raise TrainingError(msg) from error
+
+
+def _frames(
+    name: str, low: NDArray[Any], high: NDArray[Any], *, volume: bool
+) -> list[Pair]:
+    samples, times = low.shape[:2]
+    plane = slice(None) if volume else 0
+    return [
+        Pair(
+            name + (f" S{s}" if samples > 1 else "") + (f" T{t}" if times > 1 else ""),
+            low[s, t, :, plane],
+            high[s, t, :, plane],
+            field=f"{name} S{s}",
+        )
+        for s in range(samples)
+        for t in range(times)
+    ]
+
+
+def shifts(pairs: Sequence[Pair]) -> list[Shift]:
+    """Measure the shift within each pair by phase correlation, to 0.1 pixels."""
+    return [Shift(pair.name, _shift(pair)) for pair in pairs]
+
+
+def _shift(pair: Pair) -> tuple[float, ...]:
+    low, high = (image[0].astype(np.float32) for image in (pair.low, pair.high))
+    # Without normalization by magnitude: noise would drown the structure.
+    found, _, _ = phase_cross_correlation(
+        low - low.mean(), high - high.mean(), upsample_factor=10, normalization=None
+    )
+    return tuple(float(pixel) for pixel in found)
+
+
+def check_disk(folder: Path) -> None:
+    """Refuse to train where the results would not fit.
+
+    Raises
+    ------
+    FileError
+        If less than 500 MB are free.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED:
+        msg = (
+            f"{folder} has {free >> 20} MB free, and checkpoints and the package may "
+            f"take {NEEDED >> 20}: make room or name another folder"
+        )
+        raise FileError(msg)
