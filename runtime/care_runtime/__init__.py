@@ -85,17 +85,23 @@ def load(
     (2, 64, 64)
     """
     from care_runtime import store
+    from care_runtime.contract import supported
     from care_runtime.engine import Engine
     from care_runtime.package import sha256
 
     found = store.locate(model, zoo=zoo) if isinstance(model, str) else model
-    engine = Engine(found.onnx, device, threads=threads)
-    care = found.spec.care
+    care = supported(found.spec)
+    path = found.onnx
+    engine = Engine(path, device, threads=threads)
+    expected = tuple(tensor.id for tensor in found.spec.outputs)
+    if engine.outputs != expected:
+        msg = f"{path} has the outputs {engine.outputs}, expected {expected}"
+        raise SpecError(msg)
     provenance = {
         "software": f"care-zoo {__version__}",
         "model": found.spec.name,
-        "model version": care.version if care else "unknown",
-        "model sha256": sha256(found.onnx),
+        "model version": care.version,
+        "model sha256": sha256(path),
         "device": engine.device,
     }
     return Restorer(found.spec, engine, provenance)

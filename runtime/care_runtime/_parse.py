@@ -53,7 +53,12 @@ class Reader:
             return self.values[key]
         if default is _REQUIRED:
             found = ", ".join(self.keys) or "nothing"
-            msg = f"{self.where}: the key {key!r} is missing (found: {found})"
+            near = get_close_matches(key, set(self.keys) - self._seen, 1)
+            hint = f"; was {near[0]!r} meant?" if near else ""
+            msg = (
+                f"{self.where}: expected the key {key!r} with a value, found only "
+                f"{found}{hint}"
+            )
             raise SpecError(msg)
         return default
 
@@ -86,6 +91,15 @@ class Reader:
             raise SpecError(msg)
         return float(value[0]), float(value[1])
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Take a list of strings, which may be missing or a single string."""
+        value = self.value(key, [])
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(i, str) for i in items):
+            msg = f"{self.where}, {key}: expected a list of texts, found {value!r}"
+            raise SpecError(msg)
+        return tuple(items)
+
     def child(self, key: str) -> Reader:
         """Take a mapping, to be read in turn."""
         where = f"{self.where}, {key}"
@@ -110,7 +124,7 @@ class Reader:
         """Take a list of mappings to be read in turn."""
         items = self._typed(key, [] if optional else _REQUIRED, list, "a list")
         if not items and not optional:
-            msg = f"{self.where}: {key!r} is empty, expected at least one entry"
+            msg = f"{self.where}, {key}: expected at least one entry, found none"
             raise SpecError(msg)
         return [
             Reader.of(item, f"{self.where}, {key}[{i}]", strict=self.strict)
@@ -129,9 +143,13 @@ class Reader:
         unknown = [key for key in self.keys if key not in self._seen]
         if self.strict and unknown:
             near = get_close_matches(unknown[0], sorted(self._seen), 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else ""
             names = ", ".join(repr(key) for key in unknown)
-            msg = f"{self.where}: unknown key {names}{hint}"
+            expected = ", ".join(sorted(self._seen))
+            msg = (
+                f"{self.where}: found the unknown key {names}, expected only "
+                f"{expected}{hint}"
+            )
             raise SpecError(msg)
 
     def _typed(self, key: str, default: Any, kind: Any, words: str) -> Any:

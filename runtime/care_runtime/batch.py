@@ -7,13 +7,17 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import tiff
+import numpy as np
+
+from care_runtime import options, pixels, tiff
+from care_runtime.care import Normalization
 from care_runtime.errors import BlankImageWarning, CareError, FileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from care_runtime.options import TileSize
     from care_runtime.restore import Restorer
 
 SUFFIXES = (".tif", ".tiff")
@@ -21,13 +25,24 @@ SUFFIXES = (".tif", ".tiff")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How files are restored; see `Restorer` for the meaning of each."""
+    """How files are restored; see `Restorer` for the meaning of each.
+
+    Raises
+    ------
+    OptionError
+        If one of them means nothing, before any file is opened.
+    """
 
     axes: str | None = None
     normalize: str = "auto"
-    tile: int | Mapping[str, int] | str | None = None
+    tile: TileSize = None
     dtype: str = "auto"
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        options.read_normalization(self.normalize, Normalization())
+        options.read_tile(self.tile, {})
+        pixels.result_type(self.dtype, np.dtype(np.uint8), in_units=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +129,24 @@ def run(
     restorer: Restorer,
     source: Path,
     target: Path,
-    options: Options,
+    chosen: Options,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Restore one file; what goes wrong is told in the result."""
     started = time.perf_counter()
     try:
-        if target.exists() and not options.overwrite:
+        if target.exists() and not chosen.overwrite:
             msg = f"{target} exists already: give --overwrite to replace it"
             raise FileError(msg)
         needs_z = "Z" in restorer.spec.input.letters
-        image = tiff.read(source, options.axes, prefer_z=needs_z)
+        image = tiff.read(source, chosen.axes, prefer_z=needs_z)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", BlankImageWarning)
             restored = restorer(
                 image,
-                normalize=options.normalize,
-                tile=options.tile,
-                dtype=options.dtype,
+                normalize=chosen.normalize,
+                tile=chosen.tile,
+                dtype=chosen.dtype,
                 progress=progress,
             )
         tiff.write(

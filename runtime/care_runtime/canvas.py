@@ -31,7 +31,7 @@ class Canvas:
         Its axes as the network writes them, such as ``"BCYX"``.
     channels
         Channels the network writes for each of its inputs.
-    restored
+    inverts
         Whether normalization is undone.
     axes
         Of the image, in its own order.
@@ -44,7 +44,7 @@ class Canvas:
     role: Output
     letters: str
     channels: int
-    restored: bool
+    inverts: bool
     axes: str
     pixels: NDArray[Any]
     saturated: int = 0
@@ -75,9 +75,9 @@ class Canvas:
         values = self._answer(x, y, affine.blank)
         keep = tuple(cuts[a].keep for a in "ZYX" if a in cuts and a in self.letters)
         values = values[(slice(None), *keep)]
-        if self.restored and self.role.undo == "affine":
+        if self.inverts and self.role.undo == "affine":
             values = affine.invert(values)
-        elif self.restored and self.role.undo == "scale":
+        elif self.inverts and self.role.undo == "scale":
             values = affine.invert_scale(values)
         if self.pixels.dtype.kind in "ui":
             values, lost = to_integers(values, self.pixels.dtype)

@@ -37,10 +37,13 @@ class Normalization:
         if self.percentiles is not None:
             low, high = self.percentiles
             if not 0 <= low < high <= 100:
-                msg = f"percentiles must rise between 0 and 100, not {low:g}, {high:g}"
+                msg = (
+                    "expected percentiles that rise between 0 and 100, found "
+                    f"{low:g}, {high:g}"
+                )
                 raise SpecError(msg)
         if not set(self.axes) <= set("TZYX"):
-            msg = f"percentiles are measured over axes of 'TZYX', not {self.axes!r}"
+            msg = f"expected percentiles over axes of 'TZYX', found {self.axes!r}"
             raise SpecError(msg)
 
 
@@ -67,6 +70,17 @@ class Tiling:
     size: Mapping[str, int] = field(default_factory=dict)
     whole: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, least in (("multiple", 1), ("halo", 0), ("size", 1)):
+            pixels: Mapping[str, int] = getattr(self, name)
+            wrong = {a: n for a, n in pixels.items() if a not in "zyx" or n < least}
+            if wrong:
+                msg = (
+                    f"expected the tiling's {name} as {least} or more pixels of the "
+                    f"axes 'z', 'y', 'x', found {wrong}"
+                )
+                raise SpecError(msg)
+
 
 @dataclass(frozen=True, slots=True)
 class Resample:
@@ -90,6 +104,11 @@ class Resample:
     factor: float
     when: Literal["before", "after"] = "before"
     round: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.factor < float("inf"):
+            msg = f"expected a resampling factor above 0, found {self.factor:g}"
+            raise SpecError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +227,7 @@ def _tiling(read: Reader) -> Tiling:
         multiple=_pixels(read, "multiple"),
         halo=_pixels(read, "halo"),
         size=_pixels(read, "size"),
-        whole=tuple(read.value("whole", ())),
+        whole=read.texts("whole"),
     )
     read.done()
     return tiling

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from care_runtime import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DEVICE = click.option(
     "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
@@ -24,13 +21,13 @@ class _Group(click.Group):
     """Turns the errors of the library into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from care_runtime.errors import CareError, ModelNotFoundError, SpecError
+        from care_runtime.errors import CareError, ModelNotFoundError, OptionError
 
         try:
             return super().invoke(ctx)
         except CareError as error:
             click.echo(f"error: {' '.join(str(error).split())}", err=True)
-            usage = isinstance(error, ModelNotFoundError | SpecError)
+            usage = isinstance(error, ModelNotFoundError | OptionError)
             ctx.exit(2 if usage else 1)
 
 
@@ -98,7 +95,6 @@ def restore(
     model: str,
     output: str,
     device: str,
-    tile: str | None,
     zoo: str | None,
     as_json: bool,
     **options: Any,
@@ -107,9 +103,9 @@ def restore(
     import care_runtime
     from care_runtime import batch, report
 
+    chosen = batch.Options(**options)
     files = batch.sources([Path(name) for name in inputs])
     places = batch.targets(files, Path(output))
-    chosen = batch.Options(tile=_tile(tile), **options)
     restorer = care_runtime.load(model, device=device, zoo=zoo)
     results = []
     for file, place in zip(files, places, strict=True):
@@ -155,19 +151,3 @@ def verify(model: str, device: str, zoo: str | None, as_json: bool) -> None:
     report.verified(model, found, as_json=as_json)
     if not found.passed:
         sys.exit(1)
-
-
-def _tile(text: str | None) -> int | Mapping[str, int] | str | None:
-    """Read N, Y,X or Z,Y,X, or whole."""
-    if text is None or text == "whole":
-        return text
-    try:
-        sizes = [int(number) for number in text.split(",")]
-    except ValueError:
-        sizes = []
-    if not 1 <= len(sizes) <= 3 or min(sizes) < 1:
-        msg = f"expected N, Y,X or Z,Y,X in pixels, or whole, found {text!r}"
-        raise click.BadParameter(msg, param_hint="--tile")
-    if len(sizes) == 1:
-        return sizes[0]
-    return dict(zip("zyx"[3 - len(sizes) :], sizes, strict=True))

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-ERRORS_ONLY = 3
+FATAL_ONLY = 4
+"""What ONNX Runtime may print; its errors come as exceptions already."""
 
 
 class Engine:
@@ -74,7 +75,10 @@ class Engine:
             return list(self._session.run(list(outputs or self.outputs), feed))
         except Exception as error:
             lines = str(error).splitlines() or [""]
-            msg = f"the network failed on a tile of shape {x.shape}: {lines[0]}"
+            msg = (
+                f"expected the network to run on a tile of shape {x.shape}, found: "
+                f"{lines[0]}; if memory is short, take smaller tiles"
+            )
             raise EngineError(msg) from error
 
 
@@ -85,7 +89,7 @@ def _cuda_number(device: str) -> int | None:
     if device == "auto":
         return 0 if _gpus() else None
     kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number.isdigit() or device == "cuda"):
+    if kind != "cuda" or not (number.isdecimal() or device == "cuda"):
         msg = f"expected a device 'auto', 'cpu', 'cuda' or 'cuda:N', found {device!r}"
         raise EngineError(msg)
     if int(number or 0) >= _gpus():
@@ -109,7 +113,7 @@ def _session(path: Path, cuda: int | None, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda is not None and hasattr(onnxruntime, "preload_dlls"):
@@ -121,7 +125,10 @@ def _session(path: Path, cuda: int | None, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:
         lines = str(error).splitlines() or [""]
-        msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {path}: {lines[0]}"
+        msg = (
+            f"expected a network that ONNX Runtime {onnxruntime.__version__} can load, "
+            f"found {path}: {lines[0]}; fetch it again, or update ONNX Runtime"
+        )
         raise EngineError(msg) from error
 
 
@@ -134,7 +141,10 @@ def _why_no_cuda(device: str) -> str:
         )
     number = device.partition(":")[2]
     if number and int(number) >= found:
-        return f"device {device!r} was asked for, but there are only {found} GPUs"
+        return (
+            f"device {device!r} was asked for, but GPUs are counted from 0 and this "
+            f"machine shows only {found}: use a smaller number"
+        )
     names = {str(d.metadata["Name"]).lower() for d in distributions()}
     if {"onnxruntime", "onnxruntime-gpu"} <= names:
         return (

@@ -19,6 +19,10 @@ class ImageError(CareError, ValueError):
     """The pixels of an image cannot be restored (NaN, infinite, complex, empty)."""
 
 
+class OptionError(CareError, ValueError):
+    """An option has a value that means nothing, or nothing for this image."""
+
+
 class FileError(CareError, OSError):
     """A file cannot be read or written."""
 

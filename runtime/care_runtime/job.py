@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from care_runtime import axes as axes_
-from care_runtime.errors import ImageError, SpecError
+from care_runtime.contract import supported
+from care_runtime.errors import ImageError
 from care_runtime.image import AXES
+from care_runtime.options import read_normalization, read_tile
 from care_runtime.resample import stretched
 from care_runtime.tiling import Plan, line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from care_runtime.care import CareConfig, Normalization
+    from care_runtime.care import Normalization
+    from care_runtime.options import TileSize
     from care_runtime.spec import Spec
 
 
@@ -53,8 +56,8 @@ class Job:
     plan: Plan
 
     @property
-    def restored(self) -> bool:
-        """Whether outputs are in the units of the image."""
+    def inverts(self) -> bool:
+        """Whether normalization is undone, so that outputs are in grey values."""
         norm = self.normalization
         return norm.invert and (norm.percentiles is not None or self.values is not None)
 
@@ -84,8 +87,8 @@ def make(
     axes: str,
     shape: tuple[int, ...],
     *,
-    normalize: str | tuple[float, float] = "auto",
-    tile: int | Mapping[str, int] | str | None = None,
+    normalize: str | Sequence[float] = "auto",
+    tile: TileSize = None,
 ) -> Job:
     """Decide how an image is restored.
 
@@ -97,6 +100,8 @@ def make(
         If the image does not have what the model needs.
     ImageError
         If the image is empty.
+    OptionError
+        If an option means nothing.
     """
     care = supported(spec)
     axes = axes_.check(axes, shape)
@@ -109,7 +114,7 @@ def make(
     volume = "Z" in tensor.letters
     resample = care.resample
     factors = {resample.axis.upper(): resample.factor} if resample else {}
-    kept = _kept(care, tile)
+    kept = read_tile(tile, care.tiling.size)
     lines = {}
     for letter in "ZYX" if volume else "YX":
         name = letter.lower()
@@ -119,7 +124,7 @@ def make(
             halo=care.tiling.halo.get(name, 0),
             tile=None if name in care.tiling.whole else kept.get(name),
         )
-    normalization, values = _normalization(care.normalization, normalize)
+    normalization, values = read_normalization(normalize, care.normalization)
     return Job(
         axes,
         sizes,
@@ -130,55 +135,3 @@ def make(
         values,
         Plan(lines),
     )
-
-
-def supported(spec: Spec) -> CareConfig:
-    """Return the model's `config.care`, or refuse it by naming what is missing."""
-    if spec.care is None:
-        msg = (
-            f"the model {spec.name!r} has no config.care in its description: it was "
-            "made for another program, which has to run it"
-        )
-        raise SpecError(msg)
-    if len(spec.inputs) != 1:
-        names = ", ".join(tensor.id for tensor in spec.inputs)
-        msg = f"the model {spec.name!r} has several inputs ({names}): expected one"
-        raise SpecError(msg)
-    return spec.care
-
-
-def _kept(care: CareConfig, tile: Any) -> Mapping[str, int]:
-    """Kept size of a tile by axis; an axis without one is not cut."""
-    if tile is None:
-        return care.tiling.size
-    if tile == "whole":
-        return {}
-    if isinstance(tile, int):
-        return dict.fromkeys("zyx", tile)
-    return {axis.lower(): size for axis, size in tile.items()}
-
-
-def _normalization(
-    norm: Normalization, wish: str | tuple[float, float]
-) -> tuple[Normalization, tuple[float, float] | None]:
-    """Read ``auto``, ``none``, ``LOW,HIGH`` or ``values:LO,HI``."""
-    if wish == "auto":
-        return norm, None
-    if wish == "none":
-        return replace(norm, percentiles=None), None
-    if not isinstance(wish, str):
-        return replace(norm, percentiles=(float(wish[0]), float(wish[1]))), None
-    kind, _, numbers = wish.rpartition(":")
-    try:
-        low, high = (float(number) for number in numbers.split(","))
-    except ValueError:
-        low = high = 0.0
-    if kind not in ("", "values") or not low < high:
-        msg = (
-            "expected a normalization 'auto', 'none', 'LOW,HIGH' (rising percentiles) "
-            f"or 'values:LOW,HIGH' (rising grey values), found {wish!r}"
-        )
-        raise ImageError(msg)
-    if kind:
-        return norm, (low, high)
-    return replace(norm, percentiles=(low, high)), None

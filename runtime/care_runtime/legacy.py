@@ -20,7 +20,7 @@ def upgrade(values: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises
     ------
     SpecError
-        If it is of another format.
+        If it is of another format, or not of the one it names.
     """
     found = str(values.get("format_version", "none"))
     if found.startswith("0.5"):
@@ -28,17 +28,31 @@ def upgrade(values: Mapping[str, Any]) -> Mapping[str, Any]:
     if not found.startswith("0.4"):
         msg = f"expected format_version 0.4 or 0.5 in the description, found {found}"
         raise SpecError(msg)
-    inputs, outputs = values.get("inputs") or [], values.get("outputs") or []
     about = {k: v for k, v in values.items() if k not in (*KEPT, *TESTS)}
     return {
         **about,
         "type": values.get("type", "model"),
         "format_version": found,
-        "inputs": [_tensor(t, i, values, "input") for i, t in enumerate(inputs)],
-        "outputs": [_tensor(t, i, values, "output") for i, t in enumerate(outputs)],
+        "inputs": _tensors(values, "input"),
+        "outputs": _tensors(values, "output"),
         "weights": values.get("weights") or {},
         "config": values.get("config") or {},
     }
+
+
+def _tensors(values: Mapping[str, Any], side: str) -> list[dict[str, Any]]:
+    old = values.get(f"{side}s") or []
+    try:
+        return [_tensor(tensor, i, values, side) for i, tensor in enumerate(old)]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        msg = (
+            f"the model description, {side}s: expected tensors as format 0.4 writes "
+            f"them, found some that cannot be read ({reason})"
+        )
+        raise SpecError(msg) from error
 
 
 def _tensor(
@@ -46,7 +60,7 @@ def _tensor(
 ) -> dict[str, Any]:
     for key in ("name", "axes"):
         if key not in old:
-            msg = f"the model description, {side}s[{index}]: the key {key!r} is missing"
+            msg = f"the model description, {side}s[{index}]: expected a key {key!r}"
             raise SpecError(msg)
     operations = "preprocessing" if side == "input" else "postprocessing"
     letters = str(old["axes"])

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime.pixels import chunks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-CHUNK = 1 << 20
-"""Pixels counted at once, so that a histogram never holds a copy of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def percentiles(
     Parameters
     ----------
     image
-        Any shape; integer or floating.
+        Any shape; integer, floating or boolean.
     q
         Percentiles, 0 to 100.
     axes
@@ -96,7 +95,9 @@ def percentiles(
 def _percentiles(pixels: NDArray[Any], q: Sequence[float]) -> NDArray[np.float64]:
     if pixels.dtype.kind in "ui" and pixels.dtype.itemsize <= 2:
         return quantiles_from_histogram(*histogram(pixels), q)
-    return np.asarray(np.percentile(pixels, q), np.float64)
+    # numpy interpolates in the type of the image, where integers would overflow.
+    wide = pixels.astype(np.promote_types(pixels.dtype, np.float32), copy=False)
+    return np.asarray(np.percentile(wide, q), np.float64)
 
 
 def histogram(pixels: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
@@ -108,13 +109,11 @@ def histogram(pixels: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
         ``counts[i]`` pixels have the value ``first + i``.
     """
     info = np.iinfo(pixels.dtype)
-    counts = np.zeros(int(info.max) - int(info.min) + 1, np.int64)
-    rows = pixels.reshape(1, -1) if pixels.ndim < 2 else pixels
-    step = max(1, CHUNK // max(1, rows[0].size))
-    for start in range(0, len(rows), step):
-        values = rows[start : start + step].ravel().astype(np.int64) - int(info.min)
-        counts += np.bincount(values, minlength=counts.size)
-    return counts, int(info.min)
+    first = int(info.min)
+    counts = np.zeros(int(info.max) - first + 1, np.int64)
+    for part in chunks(pixels):
+        counts += np.bincount(part.astype(np.int64) - first, minlength=counts.size)
+    return counts, first
 
 
 def quantiles_from_histogram(

@@ -9,8 +9,8 @@ import numpy as np
 
 from care_runtime.axes import restored_axes
 from care_runtime.canvas import Canvas
+from care_runtime.contract import supported
 from care_runtime.errors import SpecError
-from care_runtime.job import supported
 from care_runtime.pixels import result_type
 
 if TYPE_CHECKING:
@@ -44,13 +44,9 @@ def canvases(
 def _canvas(
     spec: Spec, tensor: Tensor, job: Job, found: np.dtype[Any], wish: str
 ) -> Canvas:
-    roles = supported(spec).outputs
-    if tensor.id not in roles:
-        msg = f"config.care, outputs: the output {tensor.id!r} is missing"
-        raise SpecError(msg)
-    role, channels = roles[tensor.id], tensor.channels
-    restored = job.restored and role.undo != "none"
-    if restored and channels != job.channels and job.channels > 1:
+    role, channels = supported(spec).outputs[tensor.id], tensor.channels
+    inverts = job.inverts and role.undo != "none"
+    if inverts and channels != job.channels and job.channels > 1:
         msg = (
             f"the output {tensor.id!r} has {channels} channels and the input "
             f"{job.channels}: its normalization cannot be undone, so the description "
@@ -61,10 +57,10 @@ def _canvas(
     axes = restored_axes(job.axes, channels_out=channels, keeps_z=keeps_z)
     inputs = job.sizes["C"] // job.channels
     sizes = {a: job.stretched(a) for a in axes} | {"C": inputs * channels}
-    in_units = restored and role.undo == "affine"
+    in_units = inverts and role.undo == "affine"
     dtype = result_type(wish, found, in_units=in_units)
     pixels = np.empty([sizes[a] for a in axes], dtype)
-    return Canvas(role, tensor.letters, channels, restored, axes, pixels)
+    return Canvas(role, tensor.letters, channels, inverts, axes, pixels)
 
 
 def images(source: Image, job: Job, drawn: Mapping[str, Canvas]) -> dict[str, Image]:

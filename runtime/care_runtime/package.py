@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
+import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ LARGEST = 4 << 30
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every file in a zip, so that its hash depends on the content alone."""
 
+UNIX = 3
+"""System that made a zip, whatever the system."""
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -47,10 +51,16 @@ class Package:
         """
         path = (self.folder / file.source).resolve()
         if not path.is_relative_to(self.folder.resolve()):
-            msg = f"{file.source!r} lies outside its package {self.folder}"
+            msg = (
+                f"expected a file inside the package {self.folder}, found "
+                f"{file.source!r} in its description: do not use it"
+            )
             raise FileError(msg)
         if not path.is_file():
-            msg = f"the package {self.folder} lacks the file {file.source!r}"
+            msg = (
+                f"expected the file {file.source!r} in the package {self.folder}, "
+                "found none: fetch the package again"
+            )
             raise FileError(msg)
         if file.sha256 is not None and sha256(path) != file.sha256:
             msg = (
@@ -64,7 +74,10 @@ class Package:
     def onnx(self) -> Path:
         """The network's file."""
         if self.spec.weights is None:
-            msg = f"the description in {self.folder} names no weights: export it first"
+            msg = (
+                f"expected weights in the description in {self.folder}, found none: "
+                "export the model first"
+            )
             raise SpecError(msg)
         return self.path(self.spec.weights.onnx)
 
@@ -100,13 +113,13 @@ def read(path: Path, cache: Path) -> Package:
             msg = f"the folder {path} holds several packages ({inside}): name one"
             raise FileError(msg)
         if not found:
-            msg = f"the folder {path} holds no {NAMES[0]}: expected a model package"
+            msg = f"expected a model package, found a folder without {NAMES[0]}: {path}"
             raise FileError(msg)
         path = found[0]
     elif zipfile.is_zipfile(path):
         return read(unpack(path, cache / "unpacked" / sha256(path)), cache)
     elif path.suffix not in (".yaml", ".yml"):
-        msg = f"{path} is no model package: expected a folder, a zip or an rdf.yaml"
+        msg = f"expected a package as folder, zip or rdf.yaml, found {path}"
         raise FileError(msg)
     return Package(Spec.from_dict(_load(path)), path.parent)
 
@@ -114,10 +127,11 @@ def read(path: Path, cache: Path) -> Package:
 def _load(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        msg = f"{path} is no YAML: {reason}"
-        raise SpecError(msg) from None
+        msg = f"expected YAML in {path}, found that it cannot be read: {reason}"
+        kind = FileError if isinstance(error, OSError) else SpecError
+        raise kind(msg) from None
     if not isinstance(values, dict):
         msg = f"{path}: expected a model description, found {type(values).__name__}"
         raise SpecError(msg)
@@ -125,24 +139,44 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a zip into a folder that appears whole or not at all."""
+    """Unpack a zip into a folder that appears whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If the zip is damaged, locked or leads out of the folder, or there is no room.
+    """
     if folder.is_dir():
         return folder
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as partial,
+            zipfile.ZipFile(archive) as zipped,
+        ):
             _check(zipped, archive)
-            zipped.extractall(partial)
-        partial.rename(folder)
-    except (zipfile.BadZipFile, OSError) as error:
+            whole = Path(partial) / "package"
+            zipped.extractall(whole)
+            _move(whole, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         if isinstance(error, FileError):
             raise
-        msg = f"cannot unpack {archive}: {error}"
+        reason = " ".join(str(error).split())
+        msg = (
+            f"expected a zip that can be unpacked into {folder.parent}, found "
+            f"{archive} ({reason}): fetch it again, or make room"
+        )
         raise FileError(msg) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def _move(whole: Path, folder: Path) -> None:
+    """Rename a folder, unless another process was faster with the same content."""
+    try:
+        whole.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 def _check(zipped: zipfile.ZipFile, archive: Path) -> None:
@@ -167,9 +201,12 @@ def pack(folder: Path, archive: Path) -> str:
     str
         The zip's sha256.
     """
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in files}
     with written(archive) as partial, zipfile.ZipFile(partial, "w") as zipped:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            name = path.relative_to(folder).as_posix()
+        for name in sorted(names):
             # Stored, not deflated: weights do not shrink, and zlibs differ.
-            zipped.writestr(zipfile.ZipInfo(name, EPOCH), path.read_bytes())
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system = UNIX
+            zipped.writestr(entry, names[name].read_bytes())
     return sha256(archive)

@@ -6,10 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.errors import ImageError
+from care_runtime.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+CHUNK = 1 << 18
+"""Pixels looked at together."""
+
+
+def chunks(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Go through the pixels of an image in pieces, in the order of the memory.
+
+    However the image is cut, transposed or mapped from a file, no copy of it is held.
+    """
+    flags = ["external_loop", "buffered", "zerosize_ok"]
+    return iter(np.nditer(pixels, flags, buffersize=CHUNK))  # type: ignore[arg-type]
 
 
 def check(pixels: NDArray[Any]) -> None:
@@ -26,11 +40,8 @@ def check(pixels: NDArray[Any]) -> None:
         raise ImageError(msg)
     if pixels.dtype.kind != "f":
         return
-    # Plane by plane, so that no mask of the whole image is held.
-    planes = pixels[None] if pixels.ndim < 3 else pixels
-    bad = sum(
-        plane.size - int(np.count_nonzero(np.isfinite(plane))) for plane in planes
-    )
+    finite = sum(int(np.count_nonzero(np.isfinite(part))) for part in chunks(pixels))
+    bad = pixels.size - finite
     if bad:
         msg = (
             f"{bad} of {pixels.size} pixels are NaN or infinite: replace them before "
@@ -62,5 +73,5 @@ def result_type(wish: str, found: np.dtype[Any], *, in_units: bool) -> np.dtype[
             f"expected 'auto' or a type such as 'float32' or 'uint16' for the "
             f"restoration, found {wish!r}"
         )
-        raise ImageError(msg)
+        raise OptionError(msg)
     return dtype if in_units or dtype.kind == "f" else np.dtype(np.float32)

@@ -12,7 +12,8 @@ from care_runtime import axes as axes_
 from care_runtime import job as job_
 from care_runtime import pixels as pixels_
 from care_runtime.axes import canonical
-from care_runtime.errors import AxesError, BlankImageWarning
+from care_runtime.contract import supported
+from care_runtime.errors import AxesError, BlankImageWarning, EngineError
 from care_runtime.image import Image
 from care_runtime.measure import measured
 from care_runtime.output import canvases, images
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from care_runtime.canvas import Canvas
     from care_runtime.job import Job
     from care_runtime.normalize import Affine
+    from care_runtime.options import TileSize
     from care_runtime.spec import Spec
 
     Network = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
@@ -54,15 +56,15 @@ class Restorer:
     ) -> None:
         self.spec, self.network = spec, network
         self.provenance = dict(provenance or {})
-        self._care = job_.supported(spec)
+        self._care = supported(spec)
 
     def __call__(
         self,
         image: Image | NDArray[Any],
         axes: str | None = None,
         *,
-        normalize: str | tuple[float, float] = "auto",
-        tile: int | Mapping[str, int] | str | None = None,
+        normalize: str | Sequence[float] = "auto",
+        tile: TileSize = None,
         dtype: str = "auto",
         progress: Callable[[int, int], None] | None = None,
     ) -> Restored:
@@ -95,7 +97,7 @@ class Restorer:
 
         Raises
         ------
-        AxesError, ImageError, SpecError, EngineError
+        AxesError, ImageError, OptionError, SpecError, EngineError
             If the image does not fit the model, or has pixels that are no numbers.
 
         Warns
@@ -159,9 +161,10 @@ class Restorer:
         if affine.blank.all():
             return [None] * len(self.spec.outputs)
         axes = "BCZYX" if x.ndim == 4 else "BCYX"
-        return self.network(
-            x[None].transpose([axes.index(a) for a in self.spec.input.letters])
-        )
+        batch = x[None].transpose([axes.index(a) for a in self.spec.input.letters])
+        answers = self.network(batch)
+        _check(self.spec, batch, answers)
+        return answers
 
     def _restored(
         self, image: Image, job: Job, drawn: Mapping[str, Canvas], blank: int
@@ -201,9 +204,28 @@ def _image(image: Image | NDArray[Any], axes: str | None) -> Image:
     return replace(found, axes=axes_.check(found.axes, found.pixels.shape))
 
 
+def _check(
+    spec: Spec, batch: NDArray[np.float32], answers: Sequence[NDArray[np.float32]]
+) -> None:
+    """Refuse answers of other shapes than described, for they could still be placed."""
+    sizes = dict(zip(spec.input.letters, batch.shape, strict=True))
+    expected = [
+        tuple((sizes | {"C": tensor.channels})[a] for a in tensor.letters)
+        for tensor in spec.outputs
+    ]
+    found = [y.shape for y in answers]
+    if found != expected:
+        msg = (
+            f"expected outputs of the shapes {expected} from the network, found "
+            f"{found}: it is not the one that the description of {spec.name!r} tells of"
+        )
+        raise EngineError(msg)
+
+
 def _warn(blank: int) -> None:
     msg = (
-        f"{blank} frame(s) have no contrast between the percentiles and are returned "
-        "unchanged: give other percentiles or grey values if there is something to see"
+        f"{blank} frame(s) or channel(s) have no contrast between the percentiles and "
+        "are returned unchanged: give other percentiles or grey values if there is "
+        "something to see"
     )
     warnings.warn(msg, BlankImageWarning, stacklevel=3)

@@ -123,18 +123,23 @@ class Spec:
         config = dict(self.config)
         if self.care is not None:
             config["care"] = self.care.to_dict()
-        return pruned(
-            {
-                "format_version": self.format,
-                "type": "model",
-                "name": self.name,
-                "description": self.description,
-                **self.about,
-                "inputs": [tensor_dict(t, "preprocessing") for t in self.inputs],
-                "outputs": [tensor_dict(t, "postprocessing") for t in self.outputs],
-                "weights": _weights_dict(self.weights),
-                "config": config,
-            }
+        title = {
+            "format_version": self.format,
+            "type": "model",
+            "name": self.name,
+            "description": self.description,
+        }
+        return (
+            title
+            | dict(self.about)
+            | pruned(
+                {
+                    "inputs": [tensor_dict(t, "preprocessing") for t in self.inputs],
+                    "outputs": [tensor_dict(t, "postprocessing") for t in self.outputs],
+                    "weights": _weights_dict(self.weights),
+                    "config": config,
+                }
+            )
         )
 
 
@@ -144,7 +149,7 @@ def _parse(read: Reader) -> Spec:
     read.strict = ours
     kind = read.text("type", "model")
     if kind != "model":
-        msg = f"{read.where} is of type {kind!r}: expected a 'model'"
+        msg = f"{read.where}: expected the type 'model', found {kind!r}"
         raise SpecError(msg)
     weights = read.maybe("weights")
     spec = Spec(
@@ -168,10 +173,13 @@ def _weights(read: Reader) -> Weights:
     onnx = read.maybe("onnx")
     if onnx is None:
         found = ", ".join(read.keys) or "none"
-        msg = f"{read.where} has no 'onnx' (found: {found}): only ONNX models are run"
+        msg = f"{read.where}: expected 'onnx', the only kind that is run, found {found}"
         raise SpecError(msg)
     file = File(onnx.text("source"), onnx.value("sha256", None))
-    return Weights(file, onnx.value("opset_version", None))
+    weights = Weights(file, onnx.value("opset_version", None))
+    onnx.done()
+    read.done()
+    return weights
 
 
 def _weights_dict(weights: Weights | None) -> dict[str, Any] | None:

@@ -90,12 +90,13 @@ def locate(model: str, *, zoo: str | None = None, progress: Any = None) -> Packa
     if model.startswith(SCHEMES):
         archive = _download(model, None, cache() / "downloads", progress)
         return package.read(archive, cache())
+    entries = registry()
+    if model in entries:  # a folder of the same name is ./model
+        source = zoo or os.environ.get("CARE_ZOO") or None
+        return _zoo_package(entries[model], source, progress)
     if Path(model).exists():
         return package.read(Path(model), cache())
-    entries = registry()
-    if model not in entries:
-        raise ModelNotFoundError(_unknown(model, list(entries)))
-    return _zoo_package(entries[model], zoo or os.environ.get("CARE_ZOO"), progress)
+    raise ModelNotFoundError(_unknown(model, list(entries)))
 
 
 def _zoo_package(entry: Entry, zoo: str | None, progress: Any) -> Package:
@@ -152,14 +153,25 @@ def _download(
     try:
         return Path(pooch.retrieve(address, known, name, folder, downloader=downloader))
     except Exception as error:
+        # pooch leaves the connection of a request that was refused open.
+        if (response := getattr(error, "response", None)) is not None:
+            response.close()
         reason = " ".join(str(error).split())
-        msg = f"cannot fetch {address}: {reason}"
+        msg = (
+            f"expected to fetch {address}, found that it cannot be had ({reason}): "
+            "check the address and the network, and try again"
+        )
         raise FileError(msg) from error
 
 
 def _unknown(model: str, names: list[str]) -> str:
     if any(mark in model for mark in "/\\."):
-        return f"there is no model package at {model!r}"
+        return (
+            "expected a zoo name, or the package of a model as folder, zip or "
+            f"rdf.yaml, found nothing at {model!r}: check the path"
+        )
     near = get_close_matches(model, names, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-    return f"no model is called {model!r}: {hint}"
+    hint = (
+        f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+    )
+    return f"expected the name of a model of the zoo, found {model!r}: {hint}"

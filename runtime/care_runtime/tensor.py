@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+KINDS = ("batch", "channel", "space", "time", "index")
+"""What an axis may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class SteppedSize:
     """Sizes ``least + n * step`` of an input axis."""
@@ -138,37 +142,46 @@ class Tensor:
 
 def parse_tensor(read: Reader, operations: str) -> Tensor:
     """Parse a tensor; `operations` is ``"preprocessing"`` or ``"postprocessing"``."""
-    data = read.value("data", {})
     tensor = Tensor(
         id=read.text("id"),
         axes=tuple(_axis(axis) for axis in read.children("axes")),
         description=read.text("description", ""),
-        data=tuple(data) if isinstance(data, list) else data,
+        data=_data(read),
         test=_file(read.maybe("test_tensor")),
         sample=_file(read.maybe("sample_tensor")),
         operations=tuple(
-            Operation(op.text("id"), op.mapping("kwargs", {}))
-            for op in read.children(operations, optional=True)
+            _operation(op) for op in read.children(operations, optional=True)
         ),
     )
     read.done()
     return tensor
 
 
+def _data(read: Reader) -> Mapping[str, Any] | tuple[Mapping[str, Any], ...]:
+    """Take the description of all channels, or of each."""
+    if isinstance(read.value("data", {}), list):
+        return tuple(dict(channel.values) for channel in read.children("data"))
+    return read.mapping("data", {})
+
+
+def _operation(read: Reader) -> Operation:
+    operation = Operation(read.text("id"), read.mapping("kwargs", {}))
+    read.done()
+    return operation
+
+
 def _axis(read: Reader) -> Axis:
-    kind = read.text("type")
-    default = {"batch": "batch", "channel": "channel", "time": "time", "index": "index"}
-    names = read.value("channel_names", ())
+    kind = read.choice("type", KINDS)
     axis = Axis(
         kind=kind,
         # The format lets a space axis go without an id, which then means "x".
-        id=read.text("id", default.get(kind, "x")),
+        id=read.text("id", "x" if kind == "space" else kind),
         size=_size(read),
-        channels=(names,) if isinstance(names, str) else tuple(names),
+        channels=read.texts("channel_names"),
         halo=read.integer("halo", 0),
         scale=read.number("scale", 1.0),
         unit=read.value("unit", None),
-        concatenable=bool(read.value("concatenable", False)),
+        concatenable=read.flag("concatenable", False),
     )
     read.rest(["description"])
     read.done()
@@ -180,11 +193,15 @@ def _size(read: Reader) -> Size:
     if value is None or isinstance(value, int):
         return value
     part = Reader.of(value, f"{read.where}, size", strict=read.strict)
+    size: Size
     if "tensor_id" in value:
-        return ReferenceSize(
+        size = ReferenceSize(
             part.text("tensor_id"), part.text("axis_id"), part.integer("offset", 0)
         )
-    return SteppedSize(part.integer("min", 1), part.integer("step", 1))
+    else:
+        size = SteppedSize(part.integer("min", 1), part.integer("step", 1))
+    part.done()
+    return size
 
 
 def _file(read: Reader | None) -> File | None:
@@ -192,6 +209,7 @@ def _file(read: Reader | None) -> File | None:
         return None
     file = File(read.text("source"), read.value("sha256", None))
     read.rest(["download_url"])
+    read.done()
     return file
 
 

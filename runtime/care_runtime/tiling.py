@@ -85,12 +85,7 @@ class Plan:
 
 
 def line(
-    size: int,
-    *,
-    multiple: int = 1,
-    halo: int = 0,
-    tile: int | None = None,
-    least: int = 1,
+    size: int, *, multiple: int = 1, halo: int = 0, tile: int | None = None
 ) -> Line:
     """Cut one axis.
 
@@ -108,17 +103,14 @@ def line(
         Context that a kept pixel needs on each side.
     tile
         Kept size, rounded up to the grid; None keeps the axis whole.
-    least
-        Smallest input of the network.
     """
-    padded = _ceil(max(size, least), multiple)
+    halo, padded = _ceil(halo, multiple), _ceil(size, multiple)
     before = (padded - size) // 2
-    halo = _ceil(halo, multiple)
     kept = padded if tile is None else min(padded, _ceil(max(tile, 1), multiple))
     if kept + 2 * halo >= padded:  # one tile reads as much as several would
         kept = padded
     kept = _ceil(-(-padded // -(-padded // kept)), multiple)  # equal tiles
-    read = min(padded, max(kept + 2 * halo, least))
+    read = min(padded, kept + 2 * halo)
     cuts = []
     for start in range(0, padded, kept):
         first = max(0, min(start - halo, padded - read))

@@ -69,9 +69,9 @@ def test_restored_axes() -> None:
 def test_fit_names_what_is_missing() -> None:
     axes.fit("CZYX", (2, 4, 8, 8), "BCZYX", 1)
     axes.fit("YXC", (8, 8, 3), "BCYX", 3)
-    with pytest.raises(AxesError, match="needs a Z axis.*'ZYX'"):
+    with pytest.raises(AxesError, match=r"needs a Z axis.*'ZYX'"):
         axes.fit("TYX", (2, 8, 8), "BCZYX", 1)
-    with pytest.raises(AxesError, match="needs 3 channels.*has 2"):
+    with pytest.raises(AxesError, match=r"needs 3 channels.*has 2"):
         axes.fit("CYX", (2, 8, 8), "BCYX", 3)
-    with pytest.raises(AxesError, match="needs 3 channels.*has 1"):
+    with pytest.raises(AxesError, match=r"needs 3 channels.*has 1"):
         axes.fit("YX", (8, 8), "BCYX", 3)

@@ -136,14 +136,15 @@ def copy_layer(
     """Copy a Keras kernel (space, in, out) into a torch weight (out, in, Z, Y, X)."""
     kernel, bias = layer
     space = [axes.replace("C", "").index(a) for a in "ZYX" if a in axes]
-    weight = kernel.transpose(len(space) + 1, len(space), *space)
-    if weight.shape != tuple(module.weight.shape):
+    outward, inward, *sizes = module.weight.shape
+    expected = [sizes["ZYX"[-len(sizes) :].index(a)] for a in axes if a != "C"]
+    if kernel.shape != (*expected, inward, outward):
         msg = (
             f"the layer {name!r} has a kernel of shape {kernel.shape}, expected "
-            f"{tuple(module.weight.shape)} as (out, in, space): the weights belong to "
-            "another config.json"
+            f"{(*expected, inward, outward)}: the weights belong to another config.json"
         )
         raise SpecError(msg)
+    weight = kernel.transpose(len(space) + 1, len(space), *space)
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
         module.bias.copy_(torch.from_numpy(bias))  # type: ignore[union-attr]

@@ -32,7 +32,7 @@ NEEDED = 500 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far the high image of a pair lies from the low one.
+    """How far the low image of a pair lies from the high one.
 
     Parameters
     ----------

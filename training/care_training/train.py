@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +14,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from care_runtime.errors import TrainingError
-from care_runtime.files import written
 from care_training import losses
+from care_training.checkpoint import State, load, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from care_training.unet import UNet
 
 WARM_UP = 200
-"""Steps over which the cosine schedule rises to its learning rate."""
+"""Steps, and at most a tenth of all, over which the cosine schedule rises."""
 
 PATIENCE, FACTOR = 10, 0.5
 """Keras' ReduceLROnPlateau as CSBDeep sets it."""
@@ -46,21 +46,6 @@ class Progress:
     validation_loss: float
     validation_psnr: float
     seconds_left: float
-
-
-@dataclass(slots=True)
-class _State:
-    """Everything a checkpoint holds, so that a resumed run equals an unbroken one."""
-
-    network: UNet
-    average: UNet
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    best_loss: float = math.inf
-    best_weights: dict[str, torch.Tensor] | None = None
-    stale: int = 0  # validations without improvement
-    rate: float = 0.0  # learning rate of the plateau schedule
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 class _Batches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -127,9 +112,9 @@ def fit(
     optimizer = torch.optim.Adam(
         network.parameters(), recipe.learning_rate, eps=recipe.adam_epsilon
     )
-    state = _State(network, deepcopy(network), optimizer, rate=recipe.learning_rate)
+    state = State(network, deepcopy(network), optimizer, rate=recipe.learning_rate)
     if checkpoint is not None and checkpoint.exists():
-        _load(checkpoint, state, recipe, where)
+        load(checkpoint, state, recipe, where)
     autocast = _autocast(where, precision)
     held_back = [
         _to(validation, i, recipe.batch, where) for i in range(VALIDATION_BATCHES)
@@ -155,7 +140,7 @@ def fit(
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             _validate(state, recipe, held_back, autocast, loss.item())
             if checkpoint is not None:
-                _save(checkpoint, state, recipe)
+                save(checkpoint, state, recipe)
         if progress is not None:
             pace = (time.monotonic() - started) / (state.step - first)
             progress(_report(state, recipe, loss.item(), pace))
@@ -164,6 +149,9 @@ def fit(
 
 
 def _device(name: str) -> torch.device:
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        msg = f"expected a device 'cpu', 'cuda' or 'cuda:N', found {name!r}"
+        raise TrainingError(msg)
     if name.startswith("cuda") and not torch.cuda.is_available():
         msg = (
             f"device {name!r} was asked for, but torch {torch.__version__} sees no "
@@ -193,17 +181,17 @@ def _to(
     return torch.from_numpy(low).to(where), torch.from_numpy(high).to(where)
 
 
-def _rate(state: _State, recipe: Recipe) -> float:
+def _rate(state: State, recipe: Recipe) -> float:
     """Learning rate of the next step."""
     if recipe.schedule == "plateau":
         return state.rate
-    warm = min(1.0, (state.step + 1) / min(WARM_UP, recipe.steps))
+    warm = min(1.0, (state.step + 1) / min(WARM_UP, max(recipe.steps // 10, 1)))
     fall = (1 + math.cos(math.pi * state.step / recipe.steps)) / 2
     return recipe.learning_rate * warm * fall
 
 
 @torch.no_grad()
-def _average(state: _State, decay: float) -> None:
+def _average(state: State, decay: float) -> None:
     """Move the average towards the weights; early on it follows them closely."""
     decay = min(decay, (1 + state.step) / (10 + state.step))
     pairs = zip(state.average.parameters(), state.network.parameters(), strict=True)
@@ -213,7 +201,7 @@ def _average(state: _State, decay: float) -> None:
 
 @torch.no_grad()
 def _validate(
-    state: _State,
+    state: State,
     recipe: Recipe,
     batches: list[tuple[torch.Tensor, torch.Tensor]],
     autocast: AbstractContextManager[Any],
@@ -249,13 +237,13 @@ def _validate(
     )
 
 
-def _chosen(state: _State, recipe: Recipe) -> dict[str, torch.Tensor]:
+def _chosen(state: State, recipe: Recipe) -> dict[str, torch.Tensor]:
     if recipe.keep == "best" and state.best_weights is not None:
         return state.best_weights
     return (state.average if recipe.average else state.network).state_dict()
 
 
-def _report(state: _State, recipe: Recipe, loss: float, pace: float) -> Progress:
+def _report(state: State, recipe: Recipe, loss: float, pace: float) -> Progress:
     last = state.history[-1] if state.history else {}
     return Progress(
         state.step,
@@ -265,44 +253,3 @@ def _report(state: _State, recipe: Recipe, loss: float, pace: float) -> Progress
         last.get("validation_psnr", math.nan),
         pace * (recipe.steps - state.step),
     )
-
-
-def _save(path: Path, state: _State, recipe: Recipe) -> None:
-    with written(path) as partial:
-        torch.save(
-            {
-                "recipe": recipe.to_dict(),
-                "network": state.network.config.to_dict(),
-                "weights": state.network.state_dict(),
-                "average": state.average.state_dict(),
-                "optimizer": state.optimizer.state_dict(),
-                "step": state.step,
-                "best_loss": state.best_loss,
-                "best_weights": state.best_weights,
-                "stale": state.stale,
-                "rate": state.rate,
-                "history": state.history,
-            },
-            partial,
-        )
-
-
-def _load(path: Path, state: _State, recipe: Recipe, where: torch.device) -> None:
-    saved = torch.load(path, map_location=where, weights_only=True)
-    for what, mine in (
-        ("recipe", recipe.to_dict()),
-        ("network", state.network.config.to_dict()),
-    ):
-        if saved[what] != mine:
-            differs = [key for key in mine if saved[what].get(key) != mine[key]]
-            msg = (
-                f"the checkpoint {path} belongs to another {what} (it differs in "
-                f"{', '.join(differs)}): delete it to start afresh, or give the same "
-                f"options to go on"
-            )
-            raise TrainingError(msg)
-    state.network.load_state_dict(saved["weights"])
-    state.average.load_state_dict(saved["average"])
-    state.optimizer.load_state_dict(saved["optimizer"])
-    for name in ("step", "best_loss", "best_weights", "stale", "rate", "history"):
-        setattr(state, name, saved[name])

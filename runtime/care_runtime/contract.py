@@ -1,0 +1,73 @@
+"""Contract: what a description has to say for this runtime to follow it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from care_runtime.errors import SpecError
+
+if TYPE_CHECKING:
+    from care_runtime.care import CareConfig
+    from care_runtime.spec import Spec
+
+PLANES, VOLUMES = "BCYX", "BCZYX"
+"""Axes of an input, in any order."""
+
+
+def supported(spec: Spec) -> CareConfig:
+    """Return the model's `config.care`, or refuse it by naming what does not fit.
+
+    Raises
+    ------
+    SpecError
+        If the description asks for what this runtime cannot do.
+    """
+    if spec.care is None:
+        msg = (
+            f"the model {spec.name!r} has no config.care in its description: it was "
+            "made for another program, which has to run it"
+        )
+        raise SpecError(msg)
+    if len(spec.inputs) != 1:
+        names = ", ".join(tensor.id for tensor in spec.inputs)
+        msg = f"the model {spec.name!r} has several inputs ({names}): expected one"
+        raise SpecError(msg)
+    for problem in (_tensors(spec), _steps(spec.care, spec.input.letters)):
+        if problem:
+            msg = f"the model {spec.name!r} cannot be run: {problem}"
+            raise SpecError(msg)
+    return spec.care
+
+
+def _tensors(spec: Spec) -> str | None:
+    """Say what is wrong with the axes and roles of the tensors."""
+    letters = spec.input.letters
+    if sorted(letters) not in (sorted(PLANES), sorted(VOLUMES)):
+        return f"expected an input of axes {PLANES} or {VOLUMES}, found {letters!r}"
+    roles = spec.care.outputs if spec.care else {}
+    for tensor in spec.outputs:
+        found = set(tensor.letters)
+        if not set("BYX") <= found <= set(letters) or len(found) < len(tensor.axes):
+            return (
+                f"expected an output {tensor.id!r} of axes B, Y, X and others of the "
+                f"input's {letters}, found {tensor.letters!r}"
+            )
+        if tensor.id not in roles:
+            known = ", ".join(map(repr, roles)) or "none"
+            return (
+                f"expected the output {tensor.id!r} among the outputs of config.care, "
+                f"found {known}"
+            )
+    return None
+
+
+def _steps(care: CareConfig, letters: str) -> str | None:
+    """Say what is wrong with the axes of normalization and resampling."""
+    space = letters.translate(str.maketrans("", "", "BC"))
+    over = care.normalization.axes
+    if not set(space) <= set(over):
+        return f"expected percentiles over all of {space}, found {over!r}"
+    if care.resample is not None and care.resample.axis.upper() not in space:
+        axis = care.resample.axis
+        return f"expected to resample an axis of {space.lower()!r}, found {axis!r}"
+    return None

@@ -1,0 +1,109 @@
+"""Options: what a user writes about normalization and tiles, read and checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from care_runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from care_runtime.care import Normalization
+
+TileSize = int | Mapping[str, int] | str | None
+"""Kept size of a tile: pixels, pixels by axis, ``"N"``, ``"Y,X"``, ``"whole"``..."""
+
+
+def read_tile(wish: TileSize, default: Mapping[str, int]) -> Mapping[str, int]:
+    """Read the kept size of a tile, by lower-case axis; other axes are not cut.
+
+    Parameters
+    ----------
+    wish
+        Pixels for all axes or by axis; as text, ``"N"``, ``"Y,X"``, ``"Z,Y,X"`` or
+        ``"whole"``; None for the default.
+    default
+        What the model suggests.
+
+    Raises
+    ------
+    OptionError
+        If it is none of these.
+    """
+    if wish is None:
+        return default
+    if isinstance(wish, str) and wish == "whole":
+        return {}
+    sizes = {str(axis).lower(): size for axis, size in _by_axis(wish).items()}
+    whole = all(isinstance(n, Integral) and int(n) > 0 for n in sizes.values())
+    if not sizes or not whole or not set(sizes) <= set("zyx"):
+        msg = (
+            "expected the kept size of a tile as pixels, pixels by axis (as Y,X or "
+            f"Z,Y,X), or 'whole', found {wish!r}"
+        )
+        raise OptionError(msg)
+    return sizes
+
+
+def _by_axis(wish: Any) -> Mapping[Any, Any]:
+    if isinstance(wish, Mapping):
+        return wish
+    if not isinstance(wish, str):
+        return dict.fromkeys("zyx", wish)
+    numbers = [int(n) if n.strip().isdecimal() else n for n in wish.split(",")]
+    if len(numbers) == 1:
+        return dict.fromkeys("zyx", numbers[0])
+    letters = "zyx"[-len(numbers) :]
+    return dict(zip(letters, numbers, strict=True)) if len(numbers) <= 3 else {}
+
+
+def read_normalization(
+    wish: str | Sequence[float], default: Normalization
+) -> tuple[Normalization, tuple[float, float] | None]:
+    """Read how to normalize.
+
+    Parameters
+    ----------
+    wish
+        ``"auto"``, ``"none"``, percentiles as two numbers or ``"LOW,HIGH"``, or grey
+        values as ``"values:LOW,HIGH"``.
+    default
+        What the model says.
+
+    Returns
+    -------
+    normalization, values
+        `values` are the grey values for 0 and 1, None where percentiles give them.
+
+    Raises
+    ------
+    OptionError
+        If it is none of these.
+    """
+    text = wish if isinstance(wish, str) else None
+    if text == "auto":
+        return default, None
+    if text == "none":
+        return replace(default, percentiles=None), None
+    grey = text is not None and text.startswith("values:")
+    limits = wish if text is None else text.removeprefix("values:").split(",")
+    try:
+        low, high = (float(limit) for limit in limits)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    least, most = (-sys.float_info.max, sys.float_info.max) if grey else (0, 100)
+    if not least <= low < high <= most:
+        msg = (
+            "expected a normalization 'auto', 'none', 'LOW,HIGH' (percentiles that "
+            "rise between 0 and 100) or 'values:LOW,HIGH' (grey values that rise), "
+            f"found {wish!r}"
+        )
+        raise OptionError(msg)
+    if grey:
+        return default, (low, high)
+    return replace(default, percentiles=(low, high)), None

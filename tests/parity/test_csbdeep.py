@@ -1,0 +1,91 @@
+"""What CSBDeep on TensorFlow computes, computed here from the same weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import care_runtime
+from care_runtime.errors import FileError, SpecError
+from care_runtime.verify import difference
+from care_training import csbdeep
+
+ORACLE = Path(__file__).parents[3] / "shared" / "oracle" / "csbdeep"
+MODELS = ("care2d", "care2d_3to1", "care3d")
+
+pytestmark = pytest.mark.skipif(
+    not ORACLE.is_dir(), reason="the oracle is not part of the project"
+)
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def imported(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package") / request.param
+    package = csbdeep.convert(csbdeep.read(ORACLE / request.param), folder)
+    facts = json.loads((ORACLE / request.param / "oracle.json").read_text())
+    image = np.load(ORACLE / request.param / "input.npy")
+    restorer = care_runtime.load(package, device="cpu")
+    return request.param, restorer, image, facts
+
+
+@pytest.mark.parametrize("tile", [None, "whole", 16, {"y": 37, "x": 20}])
+def test_every_run_of_the_oracle(imported, tile):
+    name, restorer, image, facts = imported
+    for run in facts["runs"]:
+        expected = np.load(ORACLE / name / f"{run}.mean.npy")
+        raw = run == "raw"
+        # The oracle fed its raw run the image divided by 300.
+        pixels = (image / 300).astype(np.float32) if raw else image
+        found = restorer(
+            pixels,
+            facts["input_axes"],
+            normalize="none" if raw else "auto",
+            tile=tile,
+            dtype="float32",
+        ).image
+        assert difference(found, expected) < 1e-5, run
+
+
+def test_the_number_of_parameters(imported):
+    name, _, _, facts = imported
+    from care_training.unet import count_parameters
+
+    model = csbdeep.read(ORACLE / name)
+    assert count_parameters(model.network) == facts["params"]
+
+
+def test_other_percentiles_are_kept(tmp_path):
+    model = csbdeep.read(ORACLE / "care2d")
+    package = csbdeep.convert(model, tmp_path / "package", (1, 99))
+    assert package.spec.care.normalization.percentiles == (1.0, 99.0)
+
+
+def test_weights_of_another_config_are_refused(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shutil.copyfile(ORACLE / "care2d" / "config.json", folder / "config.json")
+    shutil.copyfile(ORACLE / "care3d" / "weights_best.h5", folder / "weights_best.h5")
+    with pytest.raises(SpecError, match=r"expected \(5, 5, 1, 8\)"):
+        csbdeep.read(folder)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(FileError, match=r"config\.json"):
+        csbdeep.read(tmp_path)
+    shutil.copyfile(ORACLE / "care2d" / "config.json", tmp_path / "config.json")
+    with pytest.raises(FileError, match=r"weights_best\.h5"):
+        csbdeep.read(tmp_path)
+    (tmp_path / "weights_best.h5").write_text("no HDF5")
+    with pytest.raises(FileError, match="cannot read"):
+        csbdeep.read(tmp_path)
+
+
+def test_kinds_that_are_not_imported_are_refused():
+    with pytest.raises(SpecError, match="probabilistic"):
+        csbdeep.read(ORACLE / "prob2d_2ch")
+    with pytest.raises(SpecError, match="IsotropicCARE"):
+        csbdeep.read(ORACLE / "isotropic", "IsotropicCARE")

@@ -1,0 +1,112 @@
+"""Checkpoint: the state of a training run, so that it can go on where it stopped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from care_runtime.errors import TrainingError
+from care_runtime.files import written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from care_training.recipe import Recipe
+    from care_training.unet import UNet
+
+NUMBERS = ("step", "best_loss", "best_weights", "stale", "rate", "history")
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that a training run changes.
+
+    Parameters
+    ----------
+    network, average
+        The weights, and their running average.
+    optimizer
+        Adam with its moments.
+    step
+        Steps done.
+    best_loss, best_weights
+        Of the best validation; the weights only where the recipe exports them.
+    stale
+        Validations since the last improvement.
+    rate
+        Learning rate of the plateau schedule.
+    history
+        Loss and validation scores at every validation.
+    """
+
+    network: UNet
+    average: UNet
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, torch.Tensor] | None = None
+    stale: int = 0
+    rate: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save(path: Path, state: State, recipe: Recipe) -> None:
+    """Write a checkpoint; an older one stays whole until this one is."""
+    with written(path) as partial:
+        torch.save(
+            {
+                "recipe": recipe.to_dict(),
+                "network": state.network.config.to_dict(),
+                "weights": state.network.state_dict(),
+                "average": state.average.state_dict(),
+                "optimizer": state.optimizer.state_dict(),
+                **{name: getattr(state, name) for name in NUMBERS},
+            },
+            partial,
+        )
+
+
+def load(path: Path, state: State, recipe: Recipe, where: torch.device) -> None:
+    """Read a checkpoint into a state.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be read, or belongs to another recipe or network.
+    """
+    try:
+        saved = torch.load(path, map_location=where, weights_only=True)
+        for what, mine in (
+            ("recipe", recipe.to_dict()),
+            ("network", state.network.config.to_dict()),
+        ):
+            _compare(path, what, saved[what], mine)
+        state.network.load_state_dict(saved["weights"])
+        state.average.load_state_dict(saved["average"])
+        state.optimizer.load_state_dict(saved["optimizer"])
+        for name in NUMBERS:
+            setattr(state, name, saved[name])
+    except TrainingError:
+        raise
+    except Exception as error:  # torch has no error of its own for a damaged file
+        msg = (
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}): "
+            "delete it to start afresh"
+        )
+        raise TrainingError(msg) from error
+
+
+def _compare(
+    path: Path, what: str, saved: dict[str, object], mine: dict[str, object]
+) -> None:
+    differs = [key for key in mine if saved.get(key) != mine[key]]
+    if differs:
+        msg = (
+            f"the checkpoint {path} belongs to another {what} (it differs in "
+            f"{', '.join(differs)}): delete it to start afresh, or give the same "
+            "options to go on"
+        )
+        raise TrainingError(msg)
