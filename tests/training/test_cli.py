@@ -20,6 +20,7 @@ def fit(folders):
             *("fit", "--low", folders / "low", "--high", folders / "high"),
             *("--axes", "YX", "--name", "mine", "-o", folders / out),
             *("--steps", 12, "--batch", 2, "--patch", "32,32"),
+            *("--depth", 1, "--kernel", 3, "--filters", 4),
             *more,
         )
 
@@ -65,7 +66,7 @@ def test_a_users_own_volume(tmp_path):
             "zyx",
         ),
         *("--name", "volume", "-o", tmp_path / "out", "--recipe", "paper"),
-        *("--steps", 2, "--batch", 1, "--patch", "16,16,16"),
+        *("--steps", 2, "--batch", 1, "--patch", "16,16,16", "--filters", 4),
     )
     assert result.exit_code == 0, result.output
     assert "only [validation]" in result.output
@@ -77,7 +78,7 @@ def test_a_users_own_volume(tmp_path):
     ("words", "said"),
     [
         (["--axes", "ZYX"], "field0.tif"),
-        (["--patch", "30,30"], "grid of 4"),
+        (["--patch", "31,31"], "grid of 2"),
         (["--recipe", "magic"], "default, paper"),
         (["--init", "denoise_planarium"], "denoise_planarium"),
         (["--device", "tpu"], "tpu"),

@@ -31,6 +31,16 @@ class _Group(click.Group):
         except CareError as error:
             click.echo(f"error: {' '.join(str(error).split())}", err=True)
             ctx.exit(2 if isinstance(error, ModelNotFoundError) else 1)
+        except ModuleNotFoundError as error:
+            click.echo(f"error: {_extra(error)}", err=True)
+            ctx.exit(1)
+
+
+def _extra(error: ModuleNotFoundError) -> str:
+    return (
+        f"care-train needs {error.name}, which is not installed: install the extra "
+        "with pip install 'care-zoo[training]'"
+    )
 
 
 @click.group(cls=_Group)
@@ -67,6 +77,9 @@ def _compute(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("-o", "--output", type=FOLDER, required=True, help="Folder.")
 @click.option("--init", help="Model to start from: a package of care-train.")
 @click.option("--recipe", default="default", show_default=True, help="Or paper.")
+@click.option("--depth", type=int, help="Poolings of the U-Net; 2 in the paper.")
+@click.option("--kernel", type=int, help="Kernel width; 5 in 2-D, 3 in 3-D.")
+@click.option("--filters", type=int, help="Filters of the first level; 32.")
 @click.option("--patch", help="Patch in pixels, as 128,128 or 16,64,64.")
 @click.option(
     "--fresh-noise",
@@ -98,6 +111,7 @@ def fit(
     from care_training.recipe import get_recipe
 
     changes = {key: value for key, value in numbers.items() if value is not None}
+    shape = {k: changes.pop(k) for k in ("depth", "kernel", "filters") if k in changes}
     if patch:
         changes["patch"] = _sizes(patch)
     request = own.Request(
@@ -109,6 +123,7 @@ def fit(
         get_recipe(recipe, **changes),
         Compute(device, precision, workers),
         init,
+        shape,
     )
     prepared = own.prepare(request)
     _report_images(prepared)

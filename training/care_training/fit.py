@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +136,6 @@ def fit(
         pool=recipe.pool,
         **common,
     )
-    started = time.monotonic()
     history = train.fit(
         made,
         training,
@@ -159,8 +157,7 @@ def fit(
             "seed": recipe.seed,
             "training images": len(split.training),
             "parameters": count_parameters(made),
-            "device": _device_name(compute.device),
-            "minutes": round((time.monotonic() - started) / 60, 1),
+            "device": f"{_device_name(compute.device)}, {compute.precision}",
             "validation loss (MAE)": round(last["validation_loss"], 5),
         },
     )

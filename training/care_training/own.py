@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from care_training.noise import neighbour_correlation
 from care_training.unet import UNetConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from care_runtime.package import Package
@@ -49,6 +49,8 @@ class Request:
         Where to train.
     init
         Model to start from, or None for a new one.
+    architecture
+        Values of `UNetConfig` other than the paper's, such as ``depth``.
     """
 
     low: Path
@@ -59,6 +61,7 @@ class Request:
     recipe: Recipe
     compute: Compute
     init: str | None = None
+    architecture: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def dims(self) -> int:
@@ -149,6 +152,7 @@ def _config(request: Request, found: Sequence[Pair]) -> UNetConfig:
         dims=request.dims,
         channels_in=found[0].low.shape[0],
         channels_out=found[0].high.shape[0],
+        **request.architecture,
     )
 
 
