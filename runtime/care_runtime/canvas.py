@@ -75,6 +75,8 @@ class Canvas:
         values = self._answer(x, y, affine.blank)
         keep = tuple(cuts[a].keep for a in "ZYX" if a in cuts and a in self.letters)
         values = values[(slice(None), *keep)]
+        if affine.low.ndim > values.ndim:  # the network projected Z
+            affine = affine.plane(0)
         if self.inverts and self.role.undo == "affine":
             values = affine.invert(values)
         elif self.inverts and self.role.undo == "scale":

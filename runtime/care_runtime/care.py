@@ -11,6 +11,8 @@ from care_runtime.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
 UNDO = ("affine", "scale", "none")
 
 
@@ -104,6 +106,10 @@ class Resample:
     factor: float
     when: Literal["before", "after"] = "before"
     round: bool = False
+
+    def rounds(self, dtype: np.dtype[Any]) -> bool:
+        """Whether interpolated values of an image of this type are rounded."""
+        return self.round and dtype.kind in "ui"
 
     def __post_init__(self) -> None:
         if not 0 < self.factor < float("inf"):

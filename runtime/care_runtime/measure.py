@@ -38,7 +38,7 @@ def measured(
         `number` counts the channels, or groups of channels that are read together.
     """
     stretch = job.factors if resample is not None and resample.when == "before" else {}
-    rounded = resample is not None and resample.round
+    rounded = resample is not None and resample.rounds(view.dtype)
     movies: dict[tuple[int, int], Affine] = {}
     for s, t, number in job.inputs():
         channels = slice(number * job.channels, (number + 1) * job.channels)

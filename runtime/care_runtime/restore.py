@@ -124,7 +124,8 @@ class Restorer:
         progress: Callable[[int, int], None] | None,
     ) -> int:
         """Restore tile by tile, and count the channels that were blank."""
-        rounded = self._care.resample is not None and self._care.resample.round
+        resample = self._care.resample
+        rounded = resample is not None and resample.rounds(view.dtype)
         lines = {
             a: samples(
                 job.sizes[a],

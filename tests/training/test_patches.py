@@ -57,6 +57,21 @@ def test_augmentation_gives_all_eight_symmetries(pairs):
     assert len(found) == 8
 
 
+def test_a_fitted_target_is_as_bright_as_the_image(pairs):
+    dim = [Pair(p.name, p.low, p.high // 3 + 500) for p in pairs]
+    low, high = Patches(dim, PATCH, fitted=True).batch(0, 16)
+    difference = (low - high).mean(axis=(1, 2, 3))
+    assert abs(difference).max() < 0.05
+    _, own = Patches(dim, PATCH).batch(0, 16)
+    assert abs((low - own).mean(axis=(1, 2, 3))).max() > 0.05
+
+
+def test_images_that_do_not_belong_together_are_named(pairs):
+    wrong = Pair("wrong", pairs[0].low.max() - pairs[0].low, pairs[0].high)
+    with pytest.raises(TrainingError, match="wrong do not correlate"):
+        Patches([wrong], PATCH, fitted=True)
+
+
 def test_a_pool_repeats_in_new_orders(pairs):
     patches = Patches(pairs, PATCH, pool=4)
     first, second = (

@@ -184,10 +184,8 @@ def import_csbdeep(
     from care_training import csbdeep
 
     low, high = _numbers(percentiles, 2)
-    if factor is not None:
-        msg = f"--factor belongs to models that resample, and {kind} does not: omit it"
-        raise click.UsageError(msg)
-    package = csbdeep.convert(csbdeep.read(folder, kind), output, (low, high))
+    model = csbdeep.read(folder, kind)
+    package = csbdeep.convert(model, output, (low, high), factor)
     click.echo(
         f"{package.folder}\n  care-run restore image.tif -m {package.folder} -o out.tif"
     )

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from care_runtime.care import Resample
 from care_runtime.errors import FileError, SpecError
 from care_training import card, describe, export
+from care_training.isotropic import Isotropic
+from care_training.projection import Projection, ProjectionConfig
 from care_training.simulate import Camera, filaments
 from care_training.unet import UNet, UNetConfig
 
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
 CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
 """What a `config.json` cannot tell, for a CARE and an upsampling one look alike."""
 
-SUPPORTED = ("CARE",)
+FACTOR = ("UpsamplingCARE", "IsotropicCARE")
+"""Classes that stretch the image first, by a factor that no file records."""
 
-Layers = dict[str, "tuple[NDArray[np.float32], NDArray[np.float32]]"]
-"""Kernel and bias of each convolution, by name and in the order of the network."""
+Layer = tuple[str, "NDArray[np.float32]", "NDArray[np.float32]"]
+"""Name, kernel and bias of a convolution."""
+
+AnyNetwork = UNet | Projection | Isotropic
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class CSBDeepModel:
     ----------
     name
         Of the folder.
+    kind
+        Which of `CLASSES` it was trained as.
     config
         Values of ``config.json``.
     network
@@ -45,8 +53,9 @@ class CSBDeepModel:
     """
 
     name: str
+    kind: str
     config: dict[str, Any]
-    network: UNet
+    network: AnyNetwork
 
 
 def read(folder: Path, kind: str = "CARE") -> CSBDeepModel:
@@ -57,35 +66,43 @@ def read(folder: Path, kind: str = "CARE") -> CSBDeepModel:
     folder
         Holds ``config.json`` and ``weights_best.h5`` (or another h5 of that kind).
     kind
-        Which of `CLASSES` the model was trained as.
+        Which of `CLASSES` the model was trained as; a projection is recognized.
 
     Raises
     ------
     FileError
         If a file is missing or cannot be read.
     SpecError
-        If the model is of a kind that cannot be imported.
+        If the model is of a kind that cannot be imported, or of another than said.
     """
     config = _config(folder)
-    if kind not in SUPPORTED:
-        msg = f"expected a model of class {', '.join(SUPPORTED)}, not {kind}"
+    if kind not in CLASSES:
+        msg = f"expected a model of class {', '.join(CLASSES)}, found {kind!r}"
         raise SpecError(msg)
-    for key, expected in (("probabilistic", False), ("proj_axis", None)):
-        if config.get(key, expected) != expected:
-            msg = (
-                f"{folder}/config.json says {key}: {config[key]!r}, which is not "
-                f"imported yet: expected a plain CARE model"
-            )
-            raise SpecError(msg)
-    network = UNet(unet_config(config))
-    load_unet(network, _layers(_weights_file(folder)), str(config["axes"]))
-    return CSBDeepModel(folder.name, config, network)
+    if "proj_axis" in config and kind == "CARE":
+        kind = "ProjectionCARE"
+    if ("proj_axis" in config) != (kind == "ProjectionCARE"):
+        msg = (
+            f"{folder}/config.json is {'' if 'proj_axis' in config else 'not '}that of "
+            f"a projection, which does not go with --class {kind}"
+        )
+        raise SpecError(msg)
+    network = _network(config, kind)
+    load(network, _layers(_weights_file(folder)), str(config["axes"]))
+    return CSBDeepModel(folder.resolve().name, kind, config, network)
+
+
+def _network(config: dict[str, Any], kind: str) -> AnyNetwork:
+    unet = unet_config(config)
+    if kind == "ProjectionCARE":
+        return Projection(projection_config(config))
+    return Isotropic(unet) if kind == "IsotropicCARE" else UNet(unet)
 
 
 def unet_config(config: dict[str, Any]) -> UNetConfig:
-    """Translate CSBDeep's `Config`."""
+    """Translate the part of CSBDeep's `Config` that tells of the U-Net."""
     return UNetConfig(
-        dims=config["n_dim"],
+        dims=2 if "proj_axis" in config else config["n_dim"],
         channels_in=config["n_channel_in"],
         channels_out=config["n_channel_out"],
         depth=config["unet_n_depth"],
@@ -93,57 +110,68 @@ def unet_config(config: dict[str, Any]) -> UNetConfig:
         filters=config["unet_n_first"],
         residual=config["unet_residual"],
         last_activation=config["unet_last_activation"],
+        probabilistic=config["probabilistic"],
     )
 
 
-def load_unet(network: UNet, layers: Layers, axes: str) -> None:
-    """Copy the layers of a Keras U-Net into ours.
+def projection_config(config: dict[str, Any]) -> ProjectionConfig:
+    """Translate CSBDeep's `ProjectionConfig`."""
+    if config["proj_axis"] != "Z":
+        msg = f"expected a projection along Z, found {config['proj_axis']!r}"
+        raise SpecError(msg)
+    order = [config["axes"].replace("C", "").index(a) for a in "ZYX"]
+    return ProjectionConfig(
+        unet_config(config),
+        depth=config["proj_n_depth"],
+        filters=config["proj_n_filt"],
+        convolutions=config["proj_n_conv_per_depth"],
+        kernel=tuple(config["proj_kern"][i] for i in order),
+        pool=tuple(config["proj_pool"][i] for i in order),
+    )
+
+
+def load(network: AnyNetwork, layers: list[Layer], axes: str) -> None:
+    """Copy the layers of a Keras network into ours, which has them in the same order.
 
     Parameters
     ----------
     network
         Of the same architecture.
     layers
-        Its convolutions; the named ones go by name, the head is what is left.
+        Its convolutions in the order of the network.
     axes
         Order of the space axes in Keras' kernels, such as ``"ZYXC"``.
     """
-    depth = network.config.depth
-    names = [f"down_level_{n}_no_{i}" for n in range(depth) for i in range(2)]
-    names += ["middle_0", "middle_2"]
-    names += [f"up_level_{n}_no_{i}" for n in reversed(range(depth)) for i in (0, 2)]
-    missing = [name for name in names if name not in layers]
-    heads = [name for name in layers if name not in names]
-    if missing or len(heads) != 1:
+    kinds = (torch.nn.Conv2d, torch.nn.Conv3d)
+    ours = [module for module in network.modules() if isinstance(module, kinds)]
+    if len(ours) != len(layers):
         msg = (
-            f"the weights do not fit the configuration: missing layers {missing}, "
-            f"expected one head, found {heads}"
+            f"the weights have {len(layers)} convolutions, but config.json describes a "
+            f"network of {len(ours)}: they belong to another one"
         )
         raise SpecError(msg)
-    ours = [
-        m for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Conv3d)
-    ]
-    for name, module in zip([*names, *heads], ours, strict=True):
-        copy_layer(module, layers[name], axes, name)
+    for module, layer in zip(ours, layers, strict=True):
+        copy_layer(module, layer, axes)
 
 
 def copy_layer(
     module: torch.nn.Conv2d | torch.nn.Conv3d,
-    layer: tuple[NDArray[np.float32], NDArray[np.float32]],
+    layer: Layer,
     axes: str,
-    name: str,
 ) -> None:
     """Copy a Keras kernel (space, in, out) into a torch weight (out, in, Z, Y, X)."""
-    kernel, bias = layer
-    space = [axes.replace("C", "").index(a) for a in "ZYX" if a in axes]
+    name, kernel, bias = layer
     outward, inward, *sizes = module.weight.shape
-    expected = [sizes["ZYX"[-len(sizes) :].index(a)] for a in axes if a != "C"]
+    ours = "ZYX"[-len(sizes) :]  # the 2-D part of a projection has lost the Z of axes
+    theirs = [a for a in axes if a in ours]
+    expected = [sizes[ours.index(a)] for a in theirs]
     if kernel.shape != (*expected, inward, outward):
         msg = (
             f"the layer {name!r} has a kernel of shape {kernel.shape}, expected "
             f"{(*expected, inward, outward)}: the weights belong to another config.json"
         )
         raise SpecError(msg)
+    space = [theirs.index(a) for a in ours]
     weight = kernel.transpose(len(space) + 1, len(space), *space)
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
@@ -182,36 +210,37 @@ def _weights_file(folder: Path) -> Path:
     return found[-1]
 
 
-def _layers(path: Path) -> Layers:
-    """Read kernels and biases from Keras' legacy HDF5."""
+def _layers(path: Path) -> list[Layer]:
+    """Read kernels and biases from Keras' legacy HDF5, in the order of the network."""
     import h5py
 
-    layers: Layers = {}
+    layers: list[Layer] = []
     try:
         with h5py.File(path) as file:
             root = file.get("model_weights", file)
             for name in root.attrs["layer_names"]:
-                name = name.decode() if isinstance(name, bytes) else str(name)
-                arrays = _arrays(root[name])
-                if arrays:
-                    layers[name] = (arrays["kernel"], arrays["bias"])
-    except (OSError, KeyError) as error:
+                group = root[name]
+                arrays = [
+                    np.asarray(group[weight], np.float32)
+                    for weight in group.attrs["weight_names"]
+                ]
+                pairs = zip(arrays[::2], arrays[1::2], strict=True)
+                layers += [(_text(name), kernel, bias) for kernel, bias in pairs]
+    except (OSError, KeyError, ValueError) as error:
         msg = f"cannot read {path} as Keras weights: {error}"
         raise FileError(msg) from error
     return layers
 
 
-def _arrays(group: Any) -> dict[str, NDArray[np.float32]]:
-    found = {}
-    for name in group.attrs["weight_names"]:
-        name = name.decode() if isinstance(name, bytes) else str(name)
-        key = name.rpartition("/")[2].partition(":")[0]
-        found[key] = np.asarray(group[name], np.float32)
-    return found
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def convert(
-    model: CSBDeepModel, folder: Path, percentiles: tuple[float, float] = (2.0, 99.8)
+    model: CSBDeepModel,
+    folder: Path,
+    percentiles: tuple[float, float] = (2.0, 99.8),
+    factor: float | None = None,
 ) -> Package:
     """Write an imported model as a package; its sample is simulated.
 
@@ -224,26 +253,51 @@ def convert(
     percentiles
         Of the normalization, which a CSBDeep model does not record; those of its
         `PercentileNormalizer` by default.
+    factor
+        Stretching along Z, for the classes of `FACTOR`.
+
+    Raises
+    ------
+    SpecError
+        If a factor is missing, or goes to a model that does not stretch.
     """
-    config = model.network.config
+    form = model.network.form
     spec = describe.describe(
-        config,
+        form,
         name=model.name,
         description=f"CSBDeep model {model.name}, imported from its Keras weights.",
         percentiles=percentiles,
+        resample=_resample(model.kind, factor),
     )
     rng = np.random.default_rng(0)
-    shape = (64, 96, 96) if config.dims == 3 else (256, 256)
+    shape = {"yx": (256, 256), "zyx": (64, 96, 96)}[form.space]
+    if form.whole:
+        shape = (describe.WHOLE, 256, 256)
     low = np.stack(
-        [Camera().expose(filaments(shape, rng), rng) for _ in range(config.channels_in)]
+        [Camera().expose(filaments(shape, rng), rng) for _ in range(form.channels_in)]
     )
     facts = card.Facts(
         origin="unknown",
         data="A CSBDeep model does not record what it was trained on.",
         licence="unknown",
         limits=("Use it only on images like those it was trained on.",),
-        training={"imported from": "CSBDeep", "loss": model.config.get("train_loss")},
+        training={
+            "imported from": f"CSBDeep, {model.kind}",
+            "loss": model.config.get("train_loss"),
+        },
     )
     text = card.card(model.name, spec, facts, None)
     contents = export.Contents(export.Sample(low), text, {"origin": "imported"})
     return export.export(model.network, spec, contents, folder)
+
+
+def _resample(kind: str, factor: float | None) -> Resample | None:
+    if (factor is not None) != (kind in FACTOR):
+        need = "needs" if kind in FACTOR else "has no"
+        msg = f"a model of class {kind} {need} a --factor (of stretching along Z)"
+        raise SpecError(msg)
+    if factor is None:
+        return None
+    if kind == "UpsamplingCARE":  # zooms integers in their own type
+        return Resample("z", factor, "before", round=True)
+    return Resample("z", factor, "after")

@@ -6,17 +6,36 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
+from care_runtime.contract import supported
 from care_runtime.spec import Spec
-from care_runtime.tensor import Axis, Operation, ReferenceSize, SteppedSize, Tensor
+from care_runtime.tensor import (
+    Axis,
+    Operation,
+    ReferenceSize,
+    Size,
+    SteppedSize,
+    Tensor,
+)
 from care_training import halo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from care_training.unet import UNet, UNetConfig
+    from care_runtime.care import Resample
+    from care_training.form import Form, Network
 
 TILES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 """Default kept size of a tile by number of dimensions: a few GB of memory at most."""
+
+WHOLE = 16
+"""Size that bioimage.io tools feed along an axis that may not be cut."""
+
+TAGS = ("image-restoration", "fluorescence-light-microscopy", "care", "unet")
+
+DESCRIPTIONS = {
+    "mean": "Restored image, normalized like the input",
+    "scale": "Scale of the Laplace distribution of every pixel",
+}
 
 CITATION = {
     "text": (
@@ -28,76 +47,74 @@ CITATION = {
 
 
 def describe(
-    config: UNetConfig,
+    form: Form,
     *,
     name: str,
     description: str,
     percentiles: tuple[float, float] | None = (2.0, 99.8),
-    about: Mapping[str, Any] | None = None,
+    resample: Resample | None = None,
 ) -> Spec:
-    """Describe a denoising U-Net, all but what `complete` measures.
+    """Describe a network, all but what `complete` measures.
 
     Parameters
     ----------
-    config
-        The network.
+    form
+        What the network reads and gives back.
     name, description
         For people.
     percentiles
         Of the normalization; it is undone where the channels of input and output agree.
-    about
-        Authors, licence, tags and the like.
+    resample
+        Stretching of the image before the network.
     """
-    space = "zyx"[3 - config.dims :]
-    same = config.channels_in == config.channels_out
-    return Spec(
-        name=name,
-        description=description,
-        inputs=(
-            Tensor(
-                id="input",
-                axes=_axes(space, config.channels_in, "channel"),
-                description="Image of low quality",
-                data={"type": "float32"},
-                operations=_preprocessing(percentiles, space),
-            ),
-        ),
-        outputs=(
-            Tensor(
-                id="mean",
-                axes=_axes(space, config.channels_out, "restored"),
-                description="Restored image, normalized like the input",
-                data={"type": "float32"},
-            ),
-        ),
-        care=CareConfig(
-            task="denoising",
-            version="1.0.0",
-            normalization=Normalization(percentiles, invert=same),
-            tiling=Tiling(size=TILES[config.dims]),
-            outputs={"mean": Output("mean", "affine" if same else "none")},
-        ),
-        about={"cite": [CITATION], "tags": _tags(config.dims), **(about or {})},
+    undo = ("affine", "scale") if form.same_channels else ("none", "none")
+    roles = {"mean": Output("mean", undo[0])}
+    if form.probabilistic:
+        roles["scale"] = Output("scale", undo[1])
+    source = Tensor(
+        id="input",
+        axes=_axes(form.space, form.channels_in, "channel"),
+        description="Image of low quality",
+        data={"type": "float32"},
+        operations=_preprocessing(percentiles, form.space),
     )
+    outputs = tuple(
+        Tensor(
+            id=role,
+            axes=_axes(form.restored, form.channels_out, "restored"),
+            description=DESCRIPTIONS[role],
+            data={"type": "float32"},
+        )
+        for role in roles
+    )
+    care = CareConfig(
+        task=form.task,
+        version="1.0.0",
+        normalization=Normalization(percentiles, invert=form.same_channels),
+        tiling=Tiling(size=TILES[len(form.space)]),
+        outputs=roles,
+        resample=resample,
+    )
+    about = {"cite": [CITATION], "tags": [f"{len(form.space)}d", *TAGS]}
+    return Spec(name, description, (source,), outputs, care=care, about=about)
 
 
-def complete(spec: Spec, network: UNet, training: Mapping[str, Any]) -> Spec:
+def complete(spec: Spec, network: Network, training: Mapping[str, Any]) -> Spec:
     """Add the grid and the measured halo of a network, and how it was trained."""
-    assert spec.care is not None
-    config = network.config
-    space = "zyx"[3 - config.dims :]
-    measured = halo.measure(
-        network, space, config.multiple, channels=config.channels_in
-    )
-    grid = dict.fromkeys(space, config.multiple)
-    tiling = replace(spec.care.tiling, multiple=grid, halo=measured)
-    care = replace(
-        spec.care, tiling=tiling, training={**spec.care.training, **training}
-    )
-    margins = {a: -(-measured[a] // grid[a]) * grid[a] for a in space}
-    source = _sized(spec.input, grid, margins)
+    care, form = supported(spec), network.form
+    measured = halo.measure(network, form)
+    tiling = Tiling(dict(form.grid), measured, _cut(care.tiling.size, form), form.whole)
+    training = {**care.training, **training}
+    grid = form.grid
+    margins = {a: -(-measured[a] // grid[a]) * grid[a] for a in form.space}
+    source = _sized(spec.input, form, margins)
     outputs = tuple(_referring(tensor, source.id, margins) for tensor in spec.outputs)
+    care = replace(care, tiling=tiling, training=training)
     return replace(spec, inputs=(source,), outputs=outputs, care=care)
+
+
+def _cut(size: Mapping[str, int], form: Form) -> dict[str, int]:
+    return {axis: n for axis, n in size.items() if axis not in form.whole}
 
 
 def _axes(space: str, channels: int, name: str) -> tuple[Axis, ...]:
@@ -123,16 +140,20 @@ def _preprocessing(
     )
 
 
-def _sized(
-    tensor: Tensor, grid: Mapping[str, int], margins: Mapping[str, int]
-) -> Tensor:
-    """Give an input the sizes that other bioimage.io tools may feed it."""
+def _sized(tensor: Tensor, form: Form, margins: Mapping[str, int]) -> Tensor:
+    """Give an input the sizes that other bioimage.io tools may feed it.
+
+    An axis that stays whole has a fixed size: they would tile any other, wrongly.
+    """
+
+    def size(axis: str) -> Size:
+        if axis in form.whole:
+            return WHOLE
+        step = form.grid[axis]
+        return SteppedSize(2 * margins[axis] + step, step)
+
     axes = tuple(
-        replace(
-            axis, size=SteppedSize(2 * margins[axis.id] + grid[axis.id], grid[axis.id])
-        )
-        if axis.kind == "space"
-        else axis
+        replace(axis, size=size(axis.id)) if axis.kind == "space" else axis
         for axis in tensor.axes
     )
     return replace(tensor, axes=axes)
@@ -146,14 +167,3 @@ def _referring(tensor: Tensor, source: str, margins: Mapping[str, int]) -> Tenso
         for axis in tensor.axes
     )
     return replace(tensor, axes=axes)
-
-
-def _tags(dims: int) -> list[str]:
-    return [
-        f"{dims}d",
-        "denoising",
-        "image-restoration",
-        "fluorescence",
-        "care",
-        "unet",
-    ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from care_runtime.package import Package
     from care_runtime.spec import Spec
-    from care_training.unet import UNet
+    from care_training.form import Network
 
 PARITY = 1e-4
 """Largest difference between ONNX Runtime and torch, as a fraction of the range."""
@@ -70,7 +70,7 @@ class Contents:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def export(network: UNet, spec: Spec, contents: Contents, folder: Path) -> Package:
+def export(network: Network, spec: Spec, contents: Contents, folder: Path) -> Package:
     """Write a package.
 
     Parameters
@@ -112,7 +112,7 @@ def export(network: UNet, spec: Spec, contents: Contents, folder: Path) -> Packa
     return package_.read(folder, folder)
 
 
-def _write(network: UNet, spec: Spec, contents: Contents, folder: Path) -> None:
+def _write(network: Network, spec: Spec, contents: Contents, folder: Path) -> None:
     facts = {"network": network.config.to_dict(), **contents.training}
     spec = describe.complete(spec, network, facts)
     graph.export(network, spec, folder / "model.onnx")

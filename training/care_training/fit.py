@@ -128,7 +128,9 @@ def fit(
 ) -> Trained:
     """Train a network on a split, going on from the checkpoint if there is one."""
     recipe = recipe.for_dims(made.config.dims)
-    common = {"patch": recipe.patch, "seed": recipe.seed}
+    same = made.config.channels_in == made.config.channels_out
+    fitted = recipe.target == "fitted" and same
+    common = {"patch": recipe.patch, "seed": recipe.seed, "fitted": fitted}
     training = Patches(
         split.training,
         augment=recipe.augment,

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from care_runtime.errors import ExportError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from care_training.form import Form
 
 IMPULSE = 1e30
 """Far above the background of 1: float64 loses no reach to rounding."""
 
+FARTHEST = 1024
+"""Pixels of reach at which the search ends."""
+
 
 @torch.no_grad()
-def measure(
-    network: nn.Module, axes: str, multiple: int, *, channels: int
-) -> dict[str, int]:
+def measure(network: nn.Module, form: Form) -> dict[str, int]:
     """Measure the context that a tile needs on each side.
 
     All weights are replaced by equal positive numbers on a non-zero background, so that
@@ -31,55 +36,52 @@ def measure(
     ----------
     network
         Takes (B, C, [Z,] Y, X).
-    axes
-        Space axes of the input, such as ``"zyx"``.
-    multiple
-        Pooling grid in pixels.
-    channels
-        Channels of the input.
+    form
+        Its axes, channels and grid.
 
     Returns
     -------
     dict
-        Halo in pixels by axis, at the worst phase of the grid and over all outputs.
+        Halo in pixels by axis, at the worst phase of the grid and over all outputs; an
+        axis that stays whole has none.
     """
     probe = _positive(network)
-    halos = {}
-    for place, axis in enumerate(axes):
-        reach = multiple
-        while True:
-            halo = _along(probe, place, len(axes), multiple, channels, reach)
-            if halo < reach:
-                break
+    halos = dict.fromkeys(form.space, 0)
+    for axis in form.space:
+        if axis in form.whole:
+            continue
+        reach = form.grid[axis]
+        while (halo := _along(probe, form, axis, reach)) >= reach:
             reach *= 2
+            if reach > FARTHEST:
+                msg = (
+                    f"the network looks farther than {FARTHEST} pixels along {axis!r}: "
+                    "it cannot be tiled along it, so its form has to keep it whole"
+                )
+                raise ExportError(msg)
         halos[axis] = halo
     return halos
 
 
-def _along(
-    probe: nn.Module, place: int, dims: int, multiple: int, channels: int, reach: int
-) -> int:
+def _along(probe: nn.Module, form: Form, axis: str, reach: int) -> int:
     """Reach across a seam on the grid; at least `reach` if the image is too short."""
-    sizes = [multiple] * dims
-    sizes[place] = 2 * reach + 2 * multiple
-    seam = reach + multiple  # on the grid: reach is a multiple of it
-    base = torch.ones(1, channels, *sizes, dtype=torch.float64)
+    grid = form.grid[axis]
+    sizes = {**form.grid, axis: 2 * reach + 2 * grid}
+    seam = reach + grid  # on the grid: reach is a multiple of it
+    shape = (1, form.channels_in, *(sizes[a] for a in form.space))
+    base = torch.ones(shape, dtype=torch.float64)
     still = _outputs(probe(base))
+    place, after_place = 2 + form.space.index(axis), 2 + form.restored.index(axis)
     farthest = 0
-    for phase in range(multiple):
+    for phase in range(grid):
         for sign, at in ((1, seam - 1 - phase), (-1, seam + phase)):
             pixel = base.clone()
-            pixel[(slice(None), slice(None), *_at(place, dims, at))] = IMPULSE
+            pixel.select(place, at).fill_(IMPULSE)
             for before, after in zip(still, _outputs(probe(pixel)), strict=True):
-                axis = place + 2 - (base.ndim - before.ndim)
-                changed = _changed(before, after, axis)
+                changed = _changed(before, after, after_place)
                 beyond = changed - seam + 1 if sign > 0 else seam - changed
                 farthest = max(farthest, int(beyond.max()) if beyond.numel() else 0)
     return farthest
-
-
-def _at(place: int, dims: int, index: int) -> tuple[slice | int, ...]:
-    return tuple(index if i == place else slice(None) for i in range(dims))
 
 
 def _changed(before: torch.Tensor, after: torch.Tensor, axis: int) -> torch.Tensor:
@@ -94,11 +96,14 @@ def _outputs(y: torch.Tensor | Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _positive(network: nn.Module) -> nn.Module:
-    """Copy a network with weights that average their inputs."""
+    """Copy a network with weights that average, and nothing that hides a change."""
     probe = deepcopy(network).double().cpu().eval()
     for module in probe.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             module.weight.fill_(1.0 / module.weight[0].numel())
             if module.bias is not None:
                 module.bias.zero_()
+        for name, child in module.named_children():
+            if hasattr(child, "probe"):
+                setattr(module, name, child.probe())
     return probe

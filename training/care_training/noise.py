@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_training.pairs import linear_fit
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -44,11 +46,9 @@ class Noise:
     @classmethod
     def of(cls, low: NDArray[Any], high: NDArray[Any]) -> Noise:
         """Measure the noise of one channel, two images of one shape."""
-        x, y = (image.ravel().astype(np.float64) for image in (high, low))
-        slope = float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
-        offset = float(y.mean() - slope * x.mean())
+        slope, offset = linear_fit(low, high)
         order = np.argsort(high.ravel(), kind="stable")
-        residuals = (y - slope * x - offset)[order].astype(np.float32)
+        residuals = (low - slope * high - offset).ravel()[order].astype(np.float32)
         limits = float(low.min()), float(low.max())
         return cls(slope, offset, high.ravel()[order], residuals, limits)
 
@@ -73,9 +73,7 @@ def neighbour_correlation(low: NDArray[Any], high: NDArray[Any]) -> float:
     low, high
         One channel each, ([Z,] Y, X).
     """
-    x, y = high.astype(np.float64), low.astype(np.float64)
-    slope = np.cov(x.ravel(), y.ravel())[0, 1] / np.var(x, ddof=1)
-    noise = y - slope * x
-    noise -= noise.mean()
+    slope, offset = linear_fit(low, high)
+    noise = low - slope * high - offset
     pairs = (noise[..., 1:] * noise[..., :-1], noise[..., 1:, :] * noise[..., :-1, :])
     return float(max(np.mean(pair) for pair in pairs) / np.mean(noise**2))

@@ -122,7 +122,7 @@ def train(
     if request.init:
         trained.facts["started from"] = request.init
     spec = describe.describe(
-        made.config,
+        made.form,
         name=request.name,
         description=f"Restores images like those in {request.low.name}.",
     )

@@ -38,6 +38,23 @@ class Pair:
     field: str = ""
 
 
+def linear_fit(low: NDArray[Any], high: NDArray[Any]) -> tuple[float, float]:
+    """Fit one channel of the low image by ``slope * high + offset``.
+
+    The noise is in the low image, which is the one fitted, so it does not bias the fit.
+
+    Returns
+    -------
+    slope, offset
+        Of least squares.
+    """
+    x, y = (image.ravel().astype(np.float64) for image in (high, low))
+    x_mean, y_mean = x.mean(), y.mean()
+    x -= x_mean
+    slope = float(np.mean(x * (y - y_mean)) / np.mean(x * x))
+    return slope, float(y_mean - slope * x_mean)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Pairs to train on and pairs held back, which share no pixel."""

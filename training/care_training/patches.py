@@ -11,6 +11,7 @@ from scipy import ndimage
 from care_runtime.errors import TrainingError
 from care_runtime.normalize import percentiles
 from care_training.noise import Noise
+from care_training.pairs import linear_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,10 @@ class Patches:
         Flip and turn patches in the lateral plane.
     fresh_noise
         Share of patches whose noise is drawn anew.
+    fitted
+        Normalize the target as the low image that it is fitted to, so that brightness
+        is kept and only noise is to be removed; else by percentiles of its own, as the
+        paper does.
     pool
         Draw only this many patches an image, again and again in new orders; 0 draws
         new ones for ever.
@@ -77,6 +82,7 @@ class Patches:
         seed: int = 0,
         augment: bool = False,
         fresh_noise: float = 0.0,
+        fitted: bool = False,
         pool: int = 0,
     ) -> None:
         self.patch = patch
@@ -84,7 +90,9 @@ class Patches:
         self.augment = augment
         self.fresh_noise = fresh_noise
         self.pool = pool * len(pairs)
-        self._sources = [_source(pair, patch, noisy=fresh_noise > 0) for pair in pairs]
+        self._sources = [
+            _source(pair, patch, fitted=fitted, noisy=fresh_noise > 0) for pair in pairs
+        ]
 
     def batch(self, step: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Draw the batch of one optimizer step.
@@ -124,7 +132,9 @@ class Patches:
         return images[0], images[1]
 
 
-def _source(pair: Pair, patch: tuple[int, ...], *, noisy: bool) -> _Source:
+def _source(
+    pair: Pair, patch: tuple[int, ...], *, fitted: bool, noisy: bool
+) -> _Source:
     space = pair.high.shape[1:]
     if any(n < p for n, p in zip(space, patch, strict=True)):
         msg = (
@@ -132,11 +142,13 @@ def _source(pair: Pair, patch: tuple[int, ...], *, noisy: bool) -> _Source:
             f"{patch}: leave it out or choose a smaller patch"
         )
         raise TrainingError(msg)
+    low = _tables(pair.low, f"low image of {pair.name}")
+    high = _tables(pair.high, f"high image of {pair.name}")
     return _Source(
         pair,
         _foreground(pair.high, patch),
-        _tables(pair.low, f"low image of {pair.name}"),
-        _tables(pair.high, f"high image of {pair.name}"),
+        low,
+        _fitted(pair, low) if fitted else high,
         tuple(Noise.of(x, y) for x, y in zip(pair.low, pair.high, strict=True))
         if noisy
         else (),
@@ -171,6 +183,28 @@ def _tables(
         )
         raise TrainingError(msg)
     return low, high
+
+
+def _fitted(
+    pair: Pair, low: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Grey values of the high image that stand for those of the low image's tables."""
+    if len(pair.low) != len(pair.high):
+        msg = (
+            f"{pair.name} has {len(pair.low)} channels before and {len(pair.high)} "
+            "after, so that one cannot be fitted to the other: use --recipe paper"
+        )
+        raise TrainingError(msg)
+    fits = [linear_fit(x, y) for x, y in zip(pair.low, pair.high, strict=True)]
+    if min(slope for slope, _ in fits) <= 0:
+        msg = (
+            f"the two images of {pair.name} do not correlate: is it a pair, are both "
+            "images of one field?"
+        )
+        raise TrainingError(msg)
+    shape = (len(fits),) + (1,) * (pair.low.ndim - 1)
+    slope, offset = (np.reshape(value, shape) for value in zip(*fits, strict=True))
+    return (low[0] - offset) / slope, (low[1] - offset) / slope
 
 
 def _normalized(

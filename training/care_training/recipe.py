@@ -37,6 +37,9 @@ class Recipe:
     fresh_noise
         Share of patches whose noise is drawn anew from pixels as bright in the same
         image; only for noise that is independent from pixel to pixel (`noise`).
+    target
+        ``"fitted"`` keeps the brightness of the low image; ``"percentiles"``
+        normalizes the target by its own (see `Patches`).
     average
         Decay of the running average of weights that is exported; 0 for none.
     keep
@@ -58,6 +61,7 @@ class Recipe:
     schedule: Literal["cosine", "plateau"] = "cosine"
     augment: bool = True
     fresh_noise: float = 0.0
+    target: Literal["fitted", "percentiles"] = "fitted"
     average: float = 0.998
     keep: Literal["last", "best"] = "last"
     pool: int = 0
@@ -91,6 +95,7 @@ RECIPES = {
         adam_epsilon=1e-7,
         schedule="plateau",
         augment=False,
+        target="percentiles",
         average=0.0,
         keep="best",
         pool=1024,

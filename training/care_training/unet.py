@@ -10,11 +10,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from care_training.form import Form
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KERNELS = {2: 5, 3: 3}
 """Default kernel width for each number of spatial dimensions."""
+
+LEAST_SCALE = 1e-3
+"""Floor of the predicted scale, in normalized units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,9 @@ class UNetConfig:
         wherever the channels of input and output agree.
     last_activation
         ``"linear"``, or ``"relu"`` for a restoration that is never negative.
+    probabilistic
+        Whether a Laplace distribution is predicted for every pixel: its mean and its
+        scale (Methods, "Probabilistic networks").
     """
 
     dims: int = 2
@@ -48,6 +56,7 @@ class UNetConfig:
     filters: int = 32
     residual: bool | None = None
     last_activation: Literal["linear", "relu"] = "linear"
+    probabilistic: bool = False
 
     def __post_init__(self) -> None:
         if self.dims not in KERNELS:
@@ -89,7 +98,8 @@ class UNet(nn.Module):
     Going down, each level has two convolutions and a maximum pooling; the middle
     doubles the filters and halves them again; going up, each level repeats every pixel
     (nearest neighbour), concatenates the level's own features and has two convolutions.
-    A 1 x 1 convolution makes the restoration, to which the input is added.
+    A 1 x 1 convolution makes the restoration, to which the input is added; another one
+    makes the scale of a probabilistic network.
 
     Parameters
     ----------
@@ -112,11 +122,31 @@ class UNet(nn.Module):
             for width in reversed(levels)
         )
         self.head = _conv(config, config.filters, config.channels_out, kernel=1)
+        self.spread = (
+            _conv(config, config.filters, config.channels_out, kernel=1)
+            if config.probabilistic
+            else None
+        )
         self.pool = (functional.max_pool2d, functional.max_pool3d)[config.dims - 2]
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @property
+    def form(self) -> Form:
+        """What the network reads and gives back."""
+        config = self.config
+        space = "zyx"[3 - config.dims :]
+        return Form(
+            "denoising",
+            space,
+            space,
+            config.channels_in,
+            config.channels_out,
+            dict.fromkeys(space, config.multiple),
+            probabilistic=config.probabilistic,
+        )
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Features of the top level, from which every head reads."""
@@ -131,7 +161,7 @@ class UNet(nn.Module):
             x = block(torch.cat([x, skip], dim=1))
         return x  # (B, F, [Z,] Y, X)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Restore a normalized batch.
 
         Parameters
@@ -142,13 +172,19 @@ class UNet(nn.Module):
 
         Returns
         -------
-        torch.Tensor
-            Same batch and space, ``channels_out`` channels.
+        torch.Tensor or tuple
+            The mean, of the same batch and space and ``channels_out`` channels, and the
+            scale of a probabilistic network, of the same shape.
         """
-        y = self.head(self.features(x))
+        features = self.features(x)
+        mean = self.head(features)
         if self.config.residual:
-            y = y + x
-        return functional.relu(y) if self.config.last_activation == "relu" else y
+            mean = mean + x
+        if self.config.last_activation == "relu":
+            mean = functional.relu(mean)
+        if self.spread is None:
+            return mean
+        return mean, functional.softplus(self.spread(features)) + LEAST_SCALE
 
 
 def count_parameters(network: nn.Module) -> int:
