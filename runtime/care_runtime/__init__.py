@@ -87,7 +87,6 @@ def load(
     from care_runtime import store
     from care_runtime.contract import supported
     from care_runtime.engine import Engine
-    from care_runtime.package import sha256
 
     found = store.locate(model, zoo=zoo) if isinstance(model, str) else model
     care = supported(found.spec)
@@ -101,7 +100,16 @@ def load(
         "software": f"care-zoo {__version__}",
         "model": found.spec.name,
         "model version": care.version,
-        "model sha256": sha256(path),
+        "model sha256": _digest(found),
         "device": engine.device,
     }
     return Restorer(found.spec, engine, provenance)
+
+
+def _digest(package: Package) -> str:
+    """Hash of the network, which was checked if the description says it."""
+    from care_runtime.package import sha256
+
+    weights = package.spec.weights
+    said = weights.onnx.sha256 if weights else None
+    return said or sha256(package.onnx)

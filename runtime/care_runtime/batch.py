@@ -7,11 +7,16 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from care_runtime import options, pixels, tiff
+from care_runtime import options, tiff
 from care_runtime.care import Normalization
-from care_runtime.errors import BlankImageWarning, CareError, FileError
+from care_runtime.errors import (
+    BlankImageWarning,
+    CareError,
+    FileError,
+    OptionError,
+    SeriesWarning,
+)
+from care_runtime.files import require_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +26,9 @@ if TYPE_CHECKING:
     from care_runtime.restore import Restorer
 
 SUFFIXES = (".tif", ".tiff")
+
+DTYPES = ("float32", "uint8", "int8", "uint16", "int16", "uint32", "int32")
+"""Types that a TIFF file keeps as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,9 @@ class Options:
     def __post_init__(self) -> None:
         options.read_normalization(self.normalize, Normalization())
         options.read_tile(self.tile, {})
-        pixels.result_type(self.dtype, np.dtype(np.uint8), in_units=True)
+        if self.dtype not in ("auto", *DTYPES):
+            msg = f"expected a type auto, {', '.join(DTYPES)}, found {self.dtype!r}"
+            raise OptionError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +148,12 @@ def run(
         if target.exists() and not chosen.overwrite:
             msg = f"{target} exists already: give --overwrite to replace it"
             raise FileError(msg)
+        require_place(target)
         needs_z = "Z" in restorer.spec.input.letters
-        image = tiff.read(source, chosen.axes, prefer_z=needs_z)
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", BlankImageWarning)
+            for kind in (BlankImageWarning, SeriesWarning):
+                warnings.simplefilter("always", kind)
+            image = tiff.read(source, chosen.axes, prefer_z=needs_z)
             restored = restorer(
                 image,
                 normalize=chosen.normalize,

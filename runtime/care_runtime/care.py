@@ -82,6 +82,9 @@ class Tiling:
                     f"axes 'z', 'y', 'x', found {wrong}"
                 )
                 raise SpecError(msg)
+        if not set(self.whole) <= set("zyx"):
+            msg = f"expected whole axes of 'z', 'y', 'x', found {self.whole}"
+            raise SpecError(msg)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from care_runtime import __version__
+from care_runtime.commands import Commands
 
 DEVICE = click.option(
     "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
@@ -17,21 +18,7 @@ ZOO = click.option("--zoo", help="Folder or address of a zoo (or set CARE_ZOO)."
 JSON = click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 
 
-class _Group(click.Group):
-    """Turns the errors of the library into one line and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from care_runtime.errors import CareError, ModelNotFoundError, OptionError
-
-        try:
-            return super().invoke(ctx)
-        except CareError as error:
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
-            usage = isinstance(error, ModelNotFoundError | OptionError)
-            ctx.exit(2 if usage else 1)
-
-
-@click.group(cls=_Group)
+@click.group(cls=Commands)
 @click.version_option(__version__, prog_name="care-run")
 def main() -> None:
     """Restore fluorescence microscopy images with CARE models.
@@ -147,7 +134,7 @@ def verify(model: str, device: str, zoo: str | None, as_json: bool) -> None:
     from care_runtime.engine import Engine
 
     package = store.locate(model, zoo=zoo)
-    found = verify_.verify(package, Engine(package.onnx, device))
+    found = verify_.verify(package, Engine(package.onnx, device, exact=True))
     report.verified(model, found, as_json=as_json)
     if not found.passed:
         sys.exit(1)

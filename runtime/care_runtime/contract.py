@@ -32,11 +32,45 @@ def supported(spec: Spec) -> CareConfig:
         names = ", ".join(tensor.id for tensor in spec.inputs)
         msg = f"the model {spec.name!r} has several inputs ({names}): expected one"
         raise SpecError(msg)
-    for problem in (_tensors(spec), _steps(spec.care, spec.input.letters)):
+    care = spec.care
+    for problem in (
+        _tensors(spec),
+        _lost(spec, care),
+        _said(spec, care),
+        _steps(care, spec.input.letters),
+    ):
         if problem:
             msg = f"the model {spec.name!r} cannot be run: {problem}"
             raise SpecError(msg)
     return spec.care
+
+
+def _lost(spec: Spec, care: CareConfig) -> str | None:
+    """Say which axis is lost in an output although its tiles would be overwritten."""
+    for tensor in spec.outputs:
+        lost = set(spec.input.letters) - set(tensor.letters) - {"C"}
+        cut = sorted(a.lower() for a in lost if a.lower() not in care.tiling.whole)
+        if cut:
+            return (
+                f"expected the axes that the output {tensor.id!r} loses among the "
+                f"whole ones of the tiling, found {', '.join(cut)} missing"
+            )
+    return None
+
+
+def _said(spec: Spec, care: CareConfig) -> str | None:
+    """Say where bioimage.io's preprocessing tells of other percentiles than ours."""
+    for operation in spec.input.operations:
+        if operation.id != "scale_range" or care.normalization.percentiles is None:
+            continue
+        low = float(operation.kwargs.get("min_percentile", 0.0))
+        high = float(operation.kwargs.get("max_percentile", 100.0))
+        if (low, high) != care.normalization.percentiles:
+            return (
+                f"expected one normalization, found percentiles {low:g}, {high:g} in "
+                f"preprocessing and {care.normalization.percentiles} in config.care"
+            )
+    return None
 
 
 def _tensors(spec: Spec) -> str | None:

@@ -74,14 +74,15 @@ def show(restorer: Restorer, low: Image, truth: Image | None, folder: Path) -> S
         Where the files go.
     """
     restored = restorer(low)
-    images = [low.pixels, restored.image] + ([truth.pixels] if truth else [])
+    shown = [low, restored.images[restored.main]] + ([truth] if truth else [])
     made = Shown(folder / "care_demo.png", folder / "care_demo_restored.tif")
     tiff.write(
         made.restored, restored.images[restored.main], description=restored.provenance
     )
-    planes = [image.reshape(-1, *image.shape[-2:])[0] for image in images]
-    picture.write_png(made.picture, picture.side_by_side(planes))
+    picture.write_png(
+        made.picture, picture.side_by_side([picture.plane(i) for i in shown])
+    )
     if truth is None:
         return made
-    before, after = (score(image, truth.pixels) for image in images[:2])
+    before, after = (score(image.pixels, truth.pixels) for image in shown[:2])
     return Shown(made.picture, made.restored, before, after)

@@ -45,3 +45,7 @@ class ExportError(CareError, RuntimeError):
 
 class BlankImageWarning(UserWarning):
     """A frame has no contrast between its percentiles and is returned unchanged."""
+
+
+class SeriesWarning(UserWarning):
+    """A file holds several images, and only the first is read."""

@@ -56,3 +56,20 @@ def written(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def require_place(path: Path) -> None:
+    """Refuse a place where no file can be made, before work is done for it.
+
+    Raises
+    ------
+    FileError
+        If it is a folder, lies in a file, or may not be written.
+    """
+    if path.is_dir():
+        raise unwritable(path, IsADirectoryError(0, "it is a folder"))
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir():
+        raise unwritable(path, NotADirectoryError(0, f"{nearest} is a file"))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise unwritable(path, PermissionError(0, f"{nearest} may not be written"))

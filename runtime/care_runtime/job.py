@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from care_runtime.tiling import Plan, line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from care_runtime.care import Normalization
+    from care_runtime.care import Normalization, Tiling
     from care_runtime.options import TileSize
     from care_runtime.spec import Spec
 
@@ -61,6 +62,11 @@ class Job:
         norm = self.normalization
         return norm.invert and (norm.percentiles is not None or self.values is not None)
 
+    @property
+    def measures(self) -> bool:
+        """Whether percentiles have to be measured."""
+        return self.values is None and self.normalization.percentiles is not None
+
     def stretched(self, letter: str) -> int:
         """Pixels along an axis when it reaches the network."""
         return stretched(self.sizes[letter], self.factors.get(letter, 1.0))
@@ -89,8 +95,20 @@ def make(
     *,
     normalize: str | Sequence[float] = "auto",
     tile: TileSize = None,
+    least: int = 0,
 ) -> Job:
     """Decide how an image is restored.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    axes, shape
+        Of the image.
+    normalize, tile
+        What the user wishes; see `options`.
+    least
+        Pixels that a tile has at least at the bottom of the network.
 
     Raises
     ------
@@ -114,16 +132,12 @@ def make(
     volume = "Z" in tensor.letters
     resample = care.resample
     factors = {resample.axis.upper(): resample.factor} if resample else {}
+    reached = {
+        letter.lower(): stretched(sizes[letter], factors.get(letter, 1.0))
+        for letter in ("ZYX" if volume else "YX")
+    }
     kept = read_tile(tile, care.tiling.size)
-    lines = {}
-    for letter in "ZYX" if volume else "YX":
-        name = letter.lower()
-        lines[letter] = line(
-            stretched(sizes[letter], factors.get(letter, 1.0)),
-            multiple=care.tiling.multiple.get(name, 1),
-            halo=care.tiling.halo.get(name, 0),
-            tile=None if name in care.tiling.whole else kept.get(name),
-        )
+    plan = _plan(reached, care.tiling, kept, least)
     normalization, values = read_normalization(normalize, care.normalization)
     return Job(
         axes,
@@ -133,5 +147,30 @@ def make(
         factors,
         normalization,
         values,
-        Plan(lines),
+        plan,
     )
+
+
+def _plan(
+    sizes: Mapping[str, int], tiling: Tiling, kept: Mapping[str, int], least: int
+) -> Plan:
+    """Cut a frame, into greater tiles than wished where these would be too small."""
+    kept = {a: kept[a] for a in sizes if a in kept and a not in tiling.whole}
+    while True:
+        plan = Plan(
+            {
+                axis.upper(): line(
+                    size,
+                    multiple=tiling.multiple.get(axis, 1),
+                    halo=tiling.halo.get(axis, 0),
+                    tile=kept.get(axis),
+                )
+                for axis, size in sizes.items()
+            }
+        )
+        bottom = [n // tiling.multiple.get(a.lower(), 1) for a, n in plan.tile.items()]
+        cut = [a.lower() for a, line in plan.lines.items() if len(line.cuts) > 1]
+        if math.prod(bottom) >= least or not cut:
+            return plan
+        smallest = min(cut, key=lambda axis: plan.tile[axis.upper()])
+        kept[smallest] = 2 * kept[smallest] + tiling.multiple.get(smallest, 1)

@@ -37,7 +37,8 @@ def measured(
     (sample, time, number), affine
         `number` counts the channels, or groups of channels that are read together.
     """
-    stretch = job.factors if resample is not None and resample.when == "before" else {}
+    first = resample is not None and resample.when == "before" and job.measures
+    stretch = job.factors if first else {}
     rounded = resample is not None and resample.rounds(view.dtype)
     movies: dict[tuple[int, int], Affine] = {}
     for s, t, number in job.inputs():

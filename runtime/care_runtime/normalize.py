@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PRECISE = 2**16
+"""Grey value up to which float32 is precise enough."""
+
 
 @dataclass(frozen=True, slots=True)
 class Affine:
@@ -28,16 +31,19 @@ class Affine:
         Where there was no contrast to measure; the width is 1 there.
     """
 
-    low: NDArray[np.float32]
+    low: NDArray[Any]
     width: NDArray[np.float32]
     blank: NDArray[np.bool_]
 
     @classmethod
     def between(cls, low: NDArray[Any], high: NDArray[Any]) -> Affine:
         """Map `low` to 0 and `high` to 1."""
-        width = np.asarray(high, np.float32) - np.asarray(low, np.float32)
+        low = np.asarray(low, np.float64)
+        width = (high - low).astype(np.float32)
         blank = ~(width > 0)
-        return cls(np.asarray(low, np.float32), np.where(blank, 1, width), blank)
+        # Grey values beyond 16 bits lie too high for float32 to tell them apart.
+        kind = np.float64 if np.abs(low).max(initial=0) > PRECISE else np.float32
+        return cls(low.astype(kind), np.where(blank, np.float32(1), width), blank)
 
     def plane(self, z: int) -> Affine:
         """Take the map of one plane, from one of shape (C, Z or 1, 1, 1)."""
@@ -46,14 +52,14 @@ class Affine:
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Normalize an image to float32."""
-        out = x.astype(np.float32)
+        out = x.astype(self.low.dtype)
         out -= self.low
-        out /= self.width
-        return out
+        return np.asarray(out / self.width, np.float32)
 
-    def invert(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
+    def invert(self, y: NDArray[np.float32]) -> NDArray[Any]:
         """Take a normalized image back to grey values."""
-        return self.invert_scale(y) + self.low
+        grey: NDArray[Any] = self.invert_scale(y) + self.low
+        return grey
 
     def invert_scale(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take a normalized width (a scale, a standard deviation) to grey values."""

@@ -88,6 +88,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_folder(folder: Path) -> Package:
+    """Open a package that lies in a folder under its usual name."""
+    return Package(read_spec(folder / NAMES[0]), folder)
+
+
+def read_spec(path: Path) -> Spec:
+    """Read a model description from a YAML file."""
+    try:
+        return Spec.from_dict(_load(path))
+    except SpecError as error:
+        text = str(error)
+        msg = text if str(path) in text else f"{path}: {text}"
+        raise SpecError(msg) from None
+
+
 def read(path: Path, cache: Path) -> Package:
     """Open a package.
 
@@ -121,7 +136,7 @@ def read(path: Path, cache: Path) -> Package:
     elif path.suffix not in (".yaml", ".yml"):
         msg = f"expected a package as folder, zip or rdf.yaml, found {path}"
         raise FileError(msg)
-    return Package(Spec.from_dict(_load(path)), path.parent)
+    return Package(read_spec(path), path.parent)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -154,6 +169,9 @@ def unpack(archive: Path, folder: Path) -> Path:
             tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as partial,
             zipfile.ZipFile(archive) as zipped,
         ):
+            if not zipped.infolist():
+                msg = f"{archive} is an empty zip: expected a model package"
+                raise FileError(msg)
             _check(zipped, archive)
             whole = Path(partial) / "package"
             zipped.extractall(whole)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime.axes import canonical
 from care_runtime.files import written
 from care_runtime.normalize import Affine, percentiles
 
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from care_runtime.image import Image
+
 GAP = 4
 """White pixels between images."""
+
+
+def plane(image: Image) -> NDArray[Any]:
+    """Take the middle plane (Y, X) of the first channel and time point."""
+    stack = canonical(image.pixels, image.axes)[0, 0, 0]
+    middle: NDArray[Any] = stack[len(stack) // 2]
+    return middle
 
 
 def side_by_side(images: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
@@ -25,21 +35,20 @@ def side_by_side(images: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     Parameters
     ----------
     images
-        Planes (Y, X) of one height; stacks (Z, Y, X) are projected to their maximum.
+        Planes (Y, X) of one height.
     """
-    planes = [_display(image) for image in images]
-    height = planes[0].shape[0]
+    shown = [_display(image) for image in images]
+    height = shown[0].shape[0]
     gap = np.full((height, GAP), 255, np.uint8)
-    row: list[NDArray[np.uint8]] = [planes[0]]
-    for plane in planes[1:]:
-        row += [gap, plane]
+    row: list[NDArray[np.uint8]] = [shown[0]]
+    for part in shown[1:]:
+        row += [gap, part]
     return np.concatenate(row, axis=1)
 
 
 def _display(image: NDArray[Any]) -> NDArray[np.uint8]:
-    plane = image.max(axis=0) if image.ndim == 3 else image
-    affine = Affine.between(*percentiles(plane, (0.5, 99.8)))
-    return (255 * np.clip(affine(plane), 0, 1)).astype(np.uint8)
+    affine = Affine.between(*percentiles(image, (0.5, 99.8)))
+    return (255 * np.clip(affine(image), 0, 1)).astype(np.uint8)
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:

@@ -40,7 +40,11 @@ def check(pixels: NDArray[Any]) -> None:
         raise ImageError(msg)
     if pixels.dtype.kind != "f":
         return
-    finite = sum(int(np.count_nonzero(np.isfinite(part))) for part in chunks(pixels))
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite to us
+        finite = sum(
+            int(np.count_nonzero(np.isfinite(part.astype(np.float32))))
+            for part in chunks(pixels)
+        )
     bad = pixels.size - finite
     if bad:
         msg = (

@@ -68,16 +68,11 @@ class _DownloadBar:
 def models(entries: Sequence[Entry], *, as_json: bool) -> None:
     """Print the models of the zoo."""
     from care_runtime import store
-    from care_runtime.errors import CareError
 
-    rows = []
-    for entry in entries:
-        row = {"name": entry.name, "version": entry.version, "description": ""}
-        try:
-            row["description"] = store.locate(entry.name).spec.description
-        except CareError as error:
-            row["description"] = f"(not here: {error})"
-        rows.append(row)
+    rows = [
+        {"name": e.name, "version": e.version, "description": store.description(e.name)}
+        for e in entries
+    ]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -100,8 +95,9 @@ def model(package: Package, *, as_json: bool) -> None:
     if spec.care is not None:
         lines |= _care_lines(spec.care)
     lines["licence"] = str(spec.about.get("license", "not given"))
-    for cite in spec.about.get("cite", ()):
-        lines["cite"] = f"{cite.get('text', '')} doi:{cite.get('doi', '')}"
+    for number, cite in enumerate(spec.about.get("cite", ()), 1):
+        place = f"doi:{cite['doi']}" if "doi" in cite else cite.get("url", "")
+        lines[f"cite [{number}]"] = f"{cite.get('text', '')} {place}"
     _aligned(lines)
 
 

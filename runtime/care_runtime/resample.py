@@ -29,6 +29,10 @@ class Samples:
     above: NDArray[np.intp]
     weight: NDArray[np.float32] | None
 
+    def shifted(self, first: int) -> Samples:
+        """Count pixels from another one than the first."""
+        return Samples(self.below - first, self.above - first, self.weight)
+
     def __getitem__(self, part: slice) -> Samples:
         """Take the samples of a tile."""
         weight = None if self.weight is None else self.weight[part]
@@ -86,7 +90,12 @@ def gather(
     numpy.ndarray
         Of the frame's type without interpolation, else float32.
     """
-    for axis, line in enumerate(lines, start=1):
+    # What no sample needs is left out first, so that interpolation costs what the
+    # tile costs.
+    parts = [slice(int(s.below.min()), int(s.above.max()) + 1) for s in lines]
+    frame = frame[(slice(None), *parts)]
+    for axis, (line, part) in enumerate(zip(lines, parts, strict=True), start=1):
+        line = line.shifted(part.start)
         if line.weight is None:
             frame = _take(frame, line.below, axis)
             continue

@@ -107,7 +107,12 @@ class Restorer:
         """
         image = _image(image, axes)
         job = job_.make(
-            self.spec, image.axes, image.pixels.shape, normalize=normalize, tile=tile
+            self.spec,
+            image.axes,
+            image.pixels.shape,
+            normalize=normalize,
+            tile=tile,
+            least=getattr(self.network, "least", 0),
         )
         pixels_.check(image.pixels)
         drawn = canvases(self.spec, job, image.pixels.dtype, dtype)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime.errors import ImageError
 from care_runtime.normalize import percentiles
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def score(image: NDArray[Any], truth: NDArray[Any]) -> Scores:
         One channel, (Y, X) or (Z, Y, X), of the same shape. The SSIM of a stack is the
         mean over its planes.
     """
+    if image.shape != truth.shape:
+        msg = f"expected an image of the shape {truth.shape}, found {image.shape}"
+        raise ImageError(msg)
     low, high = percentiles(truth, TRUTH_PERCENTILES)
     reference = (truth - low) / (high - low + 1e-20)
     fitted = affine_fit(image, reference)

@@ -49,13 +49,21 @@ class Entry:
 
 def registry(path: Path | None = None) -> dict[str, Entry]:
     """Read the models of the zoo; of several versions, the last line counts."""
-    entries = {}
+    entries: dict[str, Entry] = {}
+    if path is None and not care_zoo.REGISTRY.is_file():
+        return entries  # a checkout without models
     for line in (path or care_zoo.REGISTRY).read_text("utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             file, digest, *address = line.split()
             entry = Entry(file, digest.removeprefix("sha256:"), *address[:1])
             entries[entry.name] = entry
     return entries
+
+
+def description(name: str) -> str:
+    """Read what a model does from its reviewed spec, without fetching the model."""
+    path = care_zoo.SPECS / f"{name}.yaml"
+    return package.read_spec(path).description if path.is_file() else ""
 
 
 def cache() -> Path:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.errors import AxesError, CareError, FileError, ImageError
+from care_runtime.errors import (
+    AxesError,
+    CareError,
+    FileError,
+    ImageError,
+    SeriesWarning,
+)
 from care_runtime.image import AXES, Image
 from care_runtime.tiffcheck import quiet, require_whole
 from care_runtime.tiffmeta import calibration
@@ -81,14 +88,7 @@ def _read(path: Path, axes: str | None, *, prefer_z: bool) -> Image:
 
     with tifffile.TiffFile(path) as tif:
         series = tif.series[0]
-        require_whole(tif, series, path)
-        pixels, found = _native(series.asarray(), path), series.axes
-        if pixels.shape != series.shape:
-            msg = (
-                f"expected an array of shape {series.shape} in {path}, found "
-                f"{pixels.shape}; copy it again from where it was recorded"
-            )
-            raise FileError(msg)
+        pixels, found = _pages(tif, path)
         if axes is None:
             pixels, named = _name(pixels, found, path, prefer_z=prefer_z)
         else:
@@ -104,6 +104,29 @@ def _read(path: Path, axes: str | None, *, prefer_z: bool) -> Image:
         channels=said.channels,
         flavour=said.flavour,
     )
+
+
+def _pages(tif: Any, path: Path) -> tuple[NDArray[Any], str]:
+    """Read the first series, with those that are pages of the same plain stack."""
+    first, *others = tif.series
+    same = [s for s in others if (s.shape, s.dtype) == (first.shape, first.dtype)]
+    stack = bool(others) and same == others and first.kind in ("generic", "uniform")
+    arrays = []
+    for series in tif.series if stack else [first]:
+        require_whole(tif, series, path)
+        arrays.append(_native(series.asarray(), path))
+        if arrays[-1].shape != series.shape:
+            msg = (
+                f"expected an array of shape {series.shape} in {path}, found "
+                f"{arrays[-1].shape}; copy it again from where it was recorded"
+            )
+            raise FileError(msg)
+    if stack:
+        return np.stack(arrays), f"I{first.axes}"
+    if others:
+        msg = f"{path} holds {len(others) + 1} images, of which only the first is read"
+        warnings.warn(msg, SeriesWarning, stacklevel=5)
+    return arrays[0], first.axes
 
 
 def _native(pixels: NDArray[Any], path: Path) -> NDArray[Any]:

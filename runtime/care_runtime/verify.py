@@ -96,8 +96,8 @@ def tiled_difference(
     Parameters
     ----------
     image
-        A batch in the axes of the network. One row and one column are cut off, so that
-        the comparison includes padding.
+        A batch in the axes of the network, mirrored where it is too small to be cut.
+        One row and one column are left out, so that the comparison includes padding.
 
     Returns
     -------
@@ -107,6 +107,7 @@ def tiled_difference(
     restorer, tiling = Restorer(spec, network), supported(spec).tiling
     letters = spec.input.letters
     axes = letters.replace("B", "S")
+    image = extended(image, spec)
     image = image[tuple(slice(0, -1) if a in "YX" else slice(None) for a in letters)]
     whole = restorer(image, axes, tile="whole", dtype="float32").outputs
     worst = dict.fromkeys(whole, 0.0)
@@ -119,6 +120,28 @@ def tiled_difference(
             for name in worst
         }
     return worst
+
+
+def extended(image: NDArray[Any], spec: Spec) -> NDArray[Any]:
+    """Mirror an image until every axis that may be cut is long enough for four tiles.
+
+    Parameters
+    ----------
+    image
+        A batch in the axes of the network.
+    spec
+        Gives halo and grid.
+    """
+    tiling, widths = supported(spec).tiling, []
+    for letter, size in zip(spec.input.letters, image.shape, strict=True):
+        axis = letter.lower()
+        needed = 0
+        if letter in "ZYX" and axis not in tiling.whole:
+            grid = tiling.multiple.get(axis, 1)
+            margin = -(-tiling.halo.get(axis, 0) // grid) * grid
+            needed = 2 * margin + 4 * grid
+        widths.append((0, max(0, needed - size)))
+    return np.pad(image, widths, mode="reflect")
 
 
 def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:

@@ -31,12 +31,12 @@ def trained(config):
 
 def exported(config, folder, shape):
     network = trained(config)
-    spec = describe(config, name="test model", description="A test.")
+    spec = describe(network.form, name="test model", description="A test.")
     pairs = [make_pair("x", shape, seed) for seed in range(config.channels_in)]
     low = np.concatenate([pair.low for pair in pairs])
     truth = np.concatenate([pair.high for pair in pairs])
     contents = Contents(Sample(low, truth[: config.channels_out]), "# Card")
-    return network, export.export(network, spec, contents, folder)
+    return network, export.export(network, spec, lambda _: contents, folder)
 
 
 CONFIGS = {
@@ -113,7 +113,7 @@ def test_a_graph_that_differs_is_refused(tmp_path):
 def test_a_halo_that_is_too_small_is_refused(tmp_path, monkeypatch):
     from care_training import halo
 
-    monkeypatch.setattr(halo, "measure", lambda *_, **__: {"y": 0, "x": 0})
+    monkeypatch.setattr(halo, "measure", lambda *_: {"y": 0, "x": 0})
     with pytest.raises(ExportError, match="tiled against whole"):
         exported(CONFIGS["2d deep"][0], tmp_path / "package", (130, 128))
     assert not list(tmp_path.iterdir())
@@ -132,9 +132,9 @@ def test_training_goes_on_from_a_package(tmp_path, fresh):
     config = replace(CONFIGS["2d"][0], depth=2)
     torch.manual_seed(0)
     network = UNet(config) if fresh else trained(config)
-    spec = describe(config, name="test model", description="A test.")
+    spec = describe(network.form, name="test model", description="A test.")
     contents = Contents(Sample(make_pair("x", (64, 64), 0).low), "# Card")
-    package = export.export(network, spec, contents, tmp_path / "package")
-    again = fit.network(UNetConfig(), seed=3, init=package)
+    package = export.export(network, spec, lambda _: contents, tmp_path / "package")
+    again = fit.network(config, seed=3, init=package)
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, msg=name)

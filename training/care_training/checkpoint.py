@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from care_training.recipe import Recipe
     from care_training.unet import UNet
 
-NUMBERS = ("step", "best_loss", "best_weights", "stale", "rate", "history")
+KEPT = ("step", "best_loss", "best_weights", "stale", "rate", "history")
 
 
 @dataclass(slots=True)
@@ -53,41 +53,51 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(path: Path, state: State, recipe: Recipe) -> None:
+def save(path: Path, state: State, recipe: Recipe, data: str) -> None:
     """Write a checkpoint; an older one stays whole until this one is."""
     with written(path) as partial:
         torch.save(
             {
+                "data": data,
                 "recipe": recipe.to_dict(),
                 "network": state.network.config.to_dict(),
                 "weights": state.network.state_dict(),
                 "average": state.average.state_dict(),
                 "optimizer": state.optimizer.state_dict(),
-                **{name: getattr(state, name) for name in NUMBERS},
+                **{name: getattr(state, name) for name in KEPT},
             },
             partial,
         )
 
 
-def load(path: Path, state: State, recipe: Recipe, where: torch.device) -> None:
+def load(
+    path: Path, state: State, recipe: Recipe, data: str, where: torch.device
+) -> None:
     """Read a checkpoint into a state.
 
     Raises
     ------
     TrainingError
-        If it cannot be read, or belongs to another recipe or network.
+        If it cannot be read, or belongs to another recipe, network or data.
     """
+    config = state.network.config
     try:
         saved = torch.load(path, map_location=where, weights_only=True)
-        for what, mine in (
-            ("recipe", recipe.to_dict()),
-            ("network", state.network.config.to_dict()),
-        ):
-            _compare(path, what, saved[what], mine)
+        # What an older checkpoint does not know had its default.
+        older = type(recipe).from_dict(saved["recipe"]).to_dict()
+        _compare(path, "recipe", older, recipe.to_dict())
+        older = type(config).from_dict(saved["network"]).to_dict()
+        _compare(path, "network", older, config.to_dict())
+        if saved["data"] != data:
+            msg = (
+                f"the checkpoint {path} was trained on other images, or on another "
+                "split of them: delete it to start afresh"
+            )
+            raise TrainingError(msg)
         state.network.load_state_dict(saved["weights"])
         state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])
-        for name in NUMBERS:
+        for name in KEPT:
             setattr(state, name, saved[name])
     except TrainingError:
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from care_runtime import __version__
-from care_runtime.errors import CareError, ModelNotFoundError, TrainingError
+from care_runtime.commands import FAILED, Commands
+from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,18 +24,15 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path)
 
 
-class _Group(click.Group):
-    """Turns the errors of the library into one line and an exit code."""
+class _Commands(Commands):
+    """Tells also which extra is missing."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except CareError as error:
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
-            ctx.exit(2 if isinstance(error, ModelNotFoundError) else 1)
         except ModuleNotFoundError as error:
             click.echo(f"error: {_extra(error)}", err=True)
-            ctx.exit(1)
+            ctx.exit(FAILED)
 
 
 def _extra(error: ModuleNotFoundError) -> str:
@@ -43,7 +42,7 @@ def _extra(error: ModuleNotFoundError) -> str:
     )
 
 
-@click.group(cls=_Group)
+@click.group(cls=_Commands)
 @click.version_option(__version__, prog_name="care-train")
 def main() -> None:
     """Train CARE networks and export them as packages for care-run."""
@@ -258,9 +257,10 @@ class _Lines:
         self._last: float | None = None
 
     def __call__(self, state: Progress) -> None:
-        if state.validation_psnr != self._last and state.validation_psnr > 0:
+        found = state.validation_psnr
+        if not math.isnan(found) and found != self._last:
             click.echo(f"{state.step}/{state.steps} {_state(state)}", err=True)
-            self._last = state.validation_psnr
+            self._last = found
 
 
 def _state(state: Progress) -> str:
@@ -282,5 +282,5 @@ def _numbers(text: str, count: int) -> tuple[float, ...]:
         found = ()
     if len(found) != count:
         msg = f"expected {count} numbers with commas between them, found {text!r}"
-        raise TrainingError(msg)
+        raise OptionError(msg)
     return found

@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
 """What a `config.json` cannot tell, for a CARE and an upsampling one look alike."""
 
+NEEDED = [
+    "n_dim",
+    "axes",
+    "n_channel_in",
+    "n_channel_out",
+    "probabilistic",
+    "unet_residual",
+    "unet_n_depth",
+    "unet_kern_size",
+    "unet_n_first",
+    "unet_last_activation",
+]
+"""Keys of every `config.json`."""
+
 FACTOR = ("UpsamplingCARE", "IsotropicCARE")
 """Classes that stretch the image first, by a factor that no file records."""
 
@@ -188,8 +202,7 @@ def _config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         msg = f"{path} is no JSON: {error}"
         raise FileError(msg) from error
-    needed = ("n_dim", "axes", "n_channel_in", "n_channel_out", "unet_n_depth")
-    missing = [key for key in needed if key not in config]
+    missing = [key for key in NEEDED if key not in config]
     if missing:
         msg = (
             f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
@@ -288,7 +301,7 @@ def convert(
     )
     text = card.card(model.name, spec, facts, None)
     contents = export.Contents(export.Sample(low), text, {"origin": "imported"})
-    return export.export(model.network, spec, contents, folder)
+    return export.export(model.network, spec, lambda _: contents, folder)
 
 
 def _resample(kind: str, factor: float | None) -> Resample | None:

@@ -99,12 +99,20 @@ def describe(
     return Spec(name, description, (source,), outputs, care=care, about=about)
 
 
-def complete(spec: Spec, network: Network, training: Mapping[str, Any]) -> Spec:
-    """Add the grid and the measured halo of a network, and how it was trained."""
-    care, form = supported(spec), network.form
+def with_training(spec: Spec, facts: Mapping[str, Any]) -> Spec:
+    """Add facts about the training."""
+    care = supported(spec)
+    return replace(spec, care=replace(care, training={**care.training, **facts}))
+
+
+def complete(spec: Spec, network: Network, facts: Mapping[str, Any]) -> Spec:
+    """Add the grid and the measured halo of a network, and facts about its training."""
+    # Not `supported`: before this, a projection does not say which axis is whole.
+    care, form = spec.care, network.form
+    assert care is not None
     measured = halo.measure(network, form)
     tiling = Tiling(dict(form.grid), measured, _cut(care.tiling.size, form), form.whole)
-    training = {**care.training, **training}
+    training = {**care.training, **facts}
     grid = form.grid
     margins = {a: -(-measured[a] // grid[a]) * grid[a] for a in form.space}
     source = _sized(spec.input, form, margins)

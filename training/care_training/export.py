@@ -7,22 +7,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
+import onnx
 import torch
 import yaml
+from onnx import numpy_helper
 
 from care_runtime import package as package_
-from care_runtime import picture
+from care_runtime import picture, tiff
+from care_runtime.contract import supported
 from care_runtime.engine import Engine
 from care_runtime.errors import ExportError, FileError
+from care_runtime.image import Image
 from care_runtime.restore import Restorer
 from care_runtime.spec import Weights
 from care_runtime.tensor import File
-from care_runtime.verify import difference, preprocessed, verify
+from care_runtime.verify import difference, extended, preprocessed, verify
 from care_training import describe, graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -70,7 +73,9 @@ class Contents:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def export(network: Network, spec: Spec, contents: Contents, folder: Path) -> Package:
+def export(
+    network: Network, spec: Spec, fill: Callable[[Restorer], Contents], folder: Path
+) -> Package:
     """Write a package.
 
     Parameters
@@ -79,8 +84,9 @@ def export(network: Network, spec: Spec, contents: Contents, folder: Path) -> Pa
         Trained, on any device.
     spec
         Its description without measured parts, files and hashes.
-    contents
-        Sample, card and facts.
+    fill
+        Makes sample, card and facts; it is given the exported network, to score it as
+        a user runs it.
     folder
         Of the package; it appears whole, in place of one that was there before.
 
@@ -92,14 +98,12 @@ def export(network: Network, spec: Spec, contents: Contents, folder: Path) -> Pa
     FileError
         If the folder is something else than a package.
     """
-    if folder.exists() and not (folder / package_.NAMES[0]).is_file():
-        msg = f"{folder} exists and is no model package: name another folder"
-        raise FileError(msg)
+    require_place(folder)
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        _write(network.cpu().eval(), spec, contents, partial)
+        _write(network, spec, fill, partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:
@@ -109,25 +113,39 @@ def export(network: Network, spec: Spec, contents: Contents, folder: Path) -> Pa
         raise FileError(msg) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return package_.read(folder, folder)
+    return package_.read_folder(folder)
 
 
-def _write(network: Network, spec: Spec, contents: Contents, folder: Path) -> None:
-    facts = {"network": network.config.to_dict(), **contents.training}
+def require_place(folder: Path) -> None:
+    """Refuse to replace what is no package."""
+    if folder.exists() and not (folder / package_.NAMES[0]).is_file():
+        msg = f"{folder} exists and is no model package: name another folder"
+        raise FileError(msg)
+
+
+def _write(
+    network: Network, spec: Spec, fill: Callable[[Restorer], Contents], folder: Path
+) -> None:
+    facts = {"network": network.config.to_dict()}
     spec = describe.complete(spec, network, facts)
-    graph.export(network, spec, folder / "model.onnx")
-    engine = Engine(folder / "model.onnx", "cpu")
+    path = folder / "model.onnx"
+    graph.export(network, spec, path)
+    engine = Engine(path, "cpu")
+    restorer = Restorer(spec, engine)
+    contents = fill(restorer)
+    spec = describe.with_training(spec, contents.training)
+    graph.embed(spec, path)
     tested = _test_image(contents.sample.low, spec)
     check_parity(network, engine, preprocessed(spec, tested))
     np.save(folder / "test_input.npy", tested)
     for tensor, y in zip(spec.outputs, engine(preprocessed(spec, tested)), strict=True):
         np.save(folder / f"test_{_suffix(tensor.id)}.npy", y)
     (folder / "README.md").write_text(contents.card, "utf-8")
-    _write_sample(contents.sample, spec, engine, folder)
+    _write_sample(contents.sample, restorer, folder)
     spec = _with_files(spec, folder)
     text = yaml.safe_dump(spec.to_dict(), sort_keys=False, allow_unicode=True, width=88)
     (folder / package_.NAMES[0]).write_text(text, "utf-8")
-    found = verify(package_.read(folder, folder), engine)
+    found = verify(package_.read_folder(folder), engine)
     if not found.passed:
         msg = (
             f"the package does not verify (test {found.test}, tiled against whole "
@@ -137,9 +155,7 @@ def _write(network: Network, spec: Spec, contents: Contents, folder: Path) -> No
 
 
 @torch.no_grad()
-def check_parity(
-    network: torch.nn.Module, engine: Engine, x: NDArray[np.float32]
-) -> None:
+def check_parity(network: Network, engine: Engine, x: NDArray[np.float32]) -> None:
     """Compare ONNX Runtime with torch, on one image and on a batch of another size.
 
     Raises
@@ -147,10 +163,12 @@ def check_parity(
     ExportError
         If they differ by more than 1e-4 of the range.
     """
-    half = tuple(
-        slice(0, n // 2) if i > 1 else slice(None) for i, n in enumerate(x.shape)
-    )
-    for batch in (x, np.concatenate([x[half], x[half][..., ::-1]])):
+    grid = network.form.grid
+    half = [slice(None), slice(None)]
+    for axis, size in zip(network.form.space, x.shape[2:], strict=True):
+        half.append(slice(0, max(grid[axis], size // 2 // grid[axis] * grid[axis])))
+    small = x[tuple(half)]
+    for batch in (x, np.concatenate([small, small[..., ::-1]])):
         answers = network(torch.from_numpy(np.ascontiguousarray(batch)))
         expected = [answers] if isinstance(answers, torch.Tensor) else list(answers)
         for name, y, z in zip(engine.outputs, engine(batch), expected, strict=True):
@@ -164,36 +182,37 @@ def check_parity(
 
 
 def _test_image(low: NDArray[Any], spec: Spec) -> NDArray[np.float32]:
-    """Crop a sample to the smallest image that bioimage.io tools may cut into tiles."""
-    assert spec.care is not None
-    tiling, letters = spec.care.tiling, spec.input.letters
-    crop: list[slice] = []
-    for size, letter in zip(low.shape, letters[1:], strict=True):
-        axis = letter.lower()
-        if letter == "C":
-            crop.append(slice(None))
-            continue
-        step = tiling.multiple[axis]
-        margin = -(-tiling.halo[axis] // step) * step
-        crop.append(slice(0, min(size // step * step, 2 * margin + 4 * step)))
-    return low[tuple(crop)][None].astype(np.float32)
+    """Take the middle of a sample, of a size that bioimage.io tools may cut.
+
+    A sample that is smaller is mirrored at its borders first.
+    """
+    image = extended(low[None], spec)
+    tiling, crop = supported(spec).tiling, []
+    for size, axis in zip(image.shape, spec.input.axes, strict=True):
+        step = tiling.multiple.get(axis.id, 1)
+        if axis.kind != "space":
+            wanted = size
+        elif isinstance(axis.size, int):
+            wanted = axis.size
+        else:
+            wanted = 2 * -(-tiling.halo[axis.id] // step) * step + 4 * step
+        start = max(0, size - wanted) // 2
+        crop.append(slice(start, start + wanted))
+    return image[tuple(crop)].astype(np.float32)
 
 
-def _write_sample(sample: Sample, spec: Spec, engine: Engine, folder: Path) -> None:
-    axes = spec.input.letters[1:]
-    restored = Restorer(spec, engine)(sample.low, axes).image
-    shown = [_plane(sample.low), _plane(restored)]
-    tifffile.imwrite(folder / "sample.tif", sample.low, photometric="minisblack")
+def _write_sample(sample: Sample, restorer: Restorer, folder: Path) -> None:
+    axes = restorer.spec.input.letters.replace("B", "")
+    low = Image(sample.low, axes)
+    restored = restorer(low)
+    tiff.write(folder / "sample.tif", low)
     if sample.truth is not None:
-        truth = folder / "sample_truth.tif"
-        tifffile.imwrite(truth, sample.truth, photometric="minisblack")
-    side = min(*shown[0].shape[-2:], 256)
-    crops = [image[..., :side, :side] for image in shown]
+        truth = Image(sample.truth, axes[-sample.truth.ndim :])
+        tiff.write(folder / "sample_truth.tif", truth)
+    shown = [picture.plane(image) for image in (low, restored.images[restored.main])]
+    side = min(*shown[0].shape, 256)
+    crops = [plane[:side, :side] for plane in shown]
     picture.write_png(folder / "cover.png", _two_to_one(picture.side_by_side(crops)))
-
-
-def _plane(image: NDArray[Any]) -> NDArray[Any]:
-    return image[0] if image.ndim in (3, 4) else image
 
 
 def _two_to_one(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -230,19 +249,14 @@ def _suffix(name: str) -> str:
     return "output" if name == "mean" else f"output_{name}"
 
 
-def read_weights(
-    package: Package,
-) -> tuple[Mapping[str, Any], Mapping[str, torch.Tensor]]:
-    """Read architecture and weights back from a package, to train them further.
+def read_config(package: Package) -> Mapping[str, Any]:
+    """Read the architecture of a package's network, as values of its configuration.
 
-    Returns
-    -------
-    config, weights
-        Values of `UNetConfig`, and tensors by name.
+    Raises
+    ------
+    ExportError
+        If the package does not say it.
     """
-    import onnx
-    from onnx import numpy_helper
-
     care = package.spec.care
     if care is None or "network" not in care.training:
         msg = (
@@ -251,9 +265,14 @@ def read_weights(
             "be trained further"
         )
         raise ExportError(msg)
+    values: Mapping[str, Any] = care.training["network"]
+    return values
+
+
+def read_weights(package: Package) -> dict[str, torch.Tensor]:
+    """Read the weights of a package's network by name, to train them further."""
     model = onnx.load(str(package.onnx))
-    weights = {
-        t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
-        for t in model.graph.initializer
+    return {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in model.graph.initializer
     }
-    return care.training["network"], weights

@@ -6,12 +6,10 @@ import platform
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from care_runtime.errors import TrainingError
-from care_runtime.restore import Restorer
-from care_training import card, describe, evaluate, export, train
+from care_training import card, evaluate, export, train
 from care_training.patches import Patches
 from care_training.unet import UNet, UNetConfig, count_parameters
 
@@ -19,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from care_runtime.package import Package
+    from care_runtime.restore import Restorer
     from care_runtime.spec import Spec
     from care_training.baselines import Baseline
     from care_training.pairs import Split
@@ -89,32 +86,42 @@ class About:
 def network(config: UNetConfig, seed: int, init: Package | None = None) -> UNet:
     """Make a network with seeded weights, or with those of a package.
 
+    Parameters
+    ----------
+    config
+        Architecture; that of the package where there is one (`export.read_config`).
+    seed
+        Of the weights.
+    init
+        Package to start from.
+
     Raises
     ------
     TrainingError
-        If the package's network is of another architecture.
+        If the package lacks weights of that architecture.
     """
     torch.manual_seed(seed)
     made = UNet(config)
     if init is None:
         return made
-    values, weights = export.read_weights(init)
-    found = UNetConfig.from_dict(values)
-    if (found.dims, found.channels_in, found.channels_out) != (
-        config.dims,
-        config.channels_in,
-        config.channels_out,
-    ):
+    weights = export.read_weights(init)
+    ours = made.state_dict()
+    # The exporter leaves out biases that are zero, as all are before training.
+    wrong = [
+        name
+        for name, value in ours.items()
+        if (name in weights or not name.endswith(".bias"))
+        and (name not in weights or weights[name].shape != value.shape)
+    ]
+    if wrong:
         msg = (
-            f"the model to start from is {found.dims}-D with {found.channels_in} to "
-            f"{found.channels_out} channels, but the images need {config.dims}-D with "
-            f"{config.channels_in} to {config.channels_out}: choose another --init"
+            f"the network of {init.folder} lacks the weights {', '.join(wrong[:3])}, "
+            "or has others of that name: it was not exported by care-train"
         )
         raise TrainingError(msg)
-    made = UNet(found)
-    # The exporter leaves biases out that are zero, as they are before training.
-    blank = {name: torch.zeros_like(p) for name, p in made.state_dict().items()}
-    made.load_state_dict({**blank, **{n: weights[n] for n in blank if n in weights}})
+    made.load_state_dict(
+        {n: weights.get(n, torch.zeros_like(v)) for n, v in ours.items()}
+    )
     return made
 
 
@@ -125,8 +132,14 @@ def fit(
     compute: Compute,
     checkpoint: Path,
     progress: Callable[[Progress], None] | None = None,
+    *,
+    origin: str = "",
 ) -> Trained:
-    """Train a network on a split, going on from the checkpoint if there is one."""
+    """Train a network on a split, going on from the checkpoint if there is one.
+
+    `origin` says where the weights come from, if not from the seed: a checkpoint of
+    another origin is refused.
+    """
     recipe = recipe.for_dims(made.config.dims)
     same = made.config.channels_in == made.config.channels_out
     fitted = recipe.target == "fitted" and same
@@ -147,9 +160,12 @@ def fit(
         precision=compute.precision,
         workers=compute.workers,
         checkpoint=checkpoint,
+        data=f"{split.digest()} {origin}".strip(),
         progress=progress,
     )
-    last = history[-1]
+    exported = history[-1]
+    if recipe.keep == "best":
+        exported = min(history, key=lambda entry: entry["validation_loss"])
     return Trained(
         made,
         {
@@ -160,7 +176,9 @@ def fit(
             "training images": len(split.training),
             "parameters": count_parameters(made),
             "device": f"{_device_name(compute.device)}, {compute.precision}",
-            "validation loss (MAE)": round(last["validation_loss"], 5),
+            f"validation loss (MAE, {recipe.keep} of {len(history)})": round(
+                exported["validation_loss"], 5
+            ),
         },
     )
 
@@ -183,34 +201,26 @@ def package(
     folder
         Of the package.
     """
-    described = describe.complete(spec, trained.network, {})
-    restorer = Restorer(described, _as_callable(trained.network))
-    axes = spec.input.letters.replace("B", "")
-    scores = evaluate.evaluate(restorer, split.validation, axes, about.baselines)
-    facts = replace(about.facts, training=trained.facts)
-    contents = export.Contents(
-        about.sample,
-        card.card(about.name, spec, facts, scores),
-        {
-            "data": facts.data,
-            "origin": facts.origin,
-            **trained.facts,
-            "held_back": list(scores.images),
-            "scores": scores.to_dict(),
-        },
-    )
-    return export.export(trained.network, spec, contents, folder), scores
+    scored: list[evaluate.Evaluation] = []
 
+    def fill(restorer: Restorer) -> export.Contents:
+        axes = spec.input.letters.replace("B", "")
+        scores = evaluate.evaluate(restorer, split.validation, axes, about.baselines)
+        scored.append(scores)
+        facts = replace(about.facts, training=trained.facts)
+        return export.Contents(
+            about.sample,
+            card.card(about.name, spec, facts, scores),
+            {
+                "data": facts.data,
+                "origin": facts.origin,
+                **trained.facts,
+                "held_back": list(scores.images),
+                "scores": scores.to_dict(),
+            },
+        )
 
-def _as_callable(made: UNet) -> Callable[[NDArray[np.float32]], list[NDArray[Any]]]:
-    """Let the runtime call a torch network as if it were an engine."""
-    made = made.cpu().eval()
-
-    @torch.no_grad()
-    def call(x: NDArray[np.float32]) -> list[NDArray[Any]]:
-        return [made(torch.from_numpy(np.ascontiguousarray(x))).numpy()]
-
-    return call
+    return export.export(trained.network, spec, fill, folder), scored[0]
 
 
 def _device_name(device: str) -> str:

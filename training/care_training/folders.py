@@ -10,9 +10,10 @@ import numpy as np
 from skimage.registration import phase_cross_correlation
 
 from care_runtime import axes as axes_
-from care_runtime import pixels, tiff
+from care_runtime import batch, pixels, tiff
 from care_runtime.axes import canonical
 from care_runtime.errors import CareError, FileError, TrainingError
+from care_runtime.files import unwritable
 from care_training.pairs import Pair
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-SUFFIXES = (".tif", ".tiff")
 
 SHIFT = 1.0
 """Pixels between the two images of a pair from which on a user should know."""
@@ -79,11 +78,15 @@ def _stems(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         msg = f"{folder} is no folder: expected one with TIFF images"
         raise FileError(msg)
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not files:
-        msg = f"the folder {folder} holds no {' or '.join(SUFFIXES)} file"
-        raise FileError(msg)
-    return {path.stem.removesuffix(".ome"): path for path in files}
+    files = batch.sources([folder])
+    stems: dict[str, Path] = {}
+    for path in files:
+        stem = path.stem.removesuffix(".ome")
+        if stem in stems:
+            msg = f"{stems[stem]} and {path} have one name: rename or remove one"
+            raise TrainingError(msg)
+        stems[stem] = path
+    return stems
 
 
 def read(files: Sequence[tuple[Path, Path]], axes: str) -> list[Pair]:
@@ -171,7 +174,10 @@ def check_disk(folder: Path) -> None:
     FileError
         If less than 500 MB are free.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     free = shutil.disk_usage(folder).free
     if free < NEEDED:
         msg = (

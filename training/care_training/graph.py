@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_runtime.spec import Spec
+    from care_training.form import Network
 
 OPSET, IR = 17, 8
 """The newest that Fiji's JDLL and ONNX Runtime 1.15 load."""
 
 
-def export(network: torch.nn.Module, spec: Spec, path: Path) -> None:
+def export(network: Network, spec: Spec, path: Path) -> None:
     """Write a network as ONNX, with dynamic batch and space.
 
     Parameters
@@ -33,7 +34,7 @@ def export(network: torch.nn.Module, spec: Spec, path: Path) -> None:
     network
         Takes (B, C, [Z,] Y, X) and returns the outputs of the spec.
     spec
-        Names the tensors and axes; the file's metadata carries it without hashes.
+        Names the tensors and axes.
     path
         The ONNX file.
 
@@ -42,10 +43,8 @@ def export(network: torch.nn.Module, spec: Spec, path: Path) -> None:
     ExportError
         If the graph came out in other versions than those asked for.
     """
-    letters = spec.input.letters
-    sizes = [
-        3 * spec.care.tiling.multiple[a.lower()] if a in "ZYX" else 2 for a in letters
-    ]
+    letters, grid = spec.input.letters, network.form.grid
+    sizes = [3 * grid[a.lower()] if a in "ZYX" else 2 for a in letters]
     sizes[letters.index("C")] = spec.input.channels
     dynamic = {i: torch.export.Dim.DYNAMIC for i, a in enumerate(letters) if a != "C"}
     network = network.cpu().float().eval().to(memory_format=torch.contiguous_format)
@@ -72,8 +71,18 @@ def export(network: torch.nn.Module, spec: Spec, path: Path) -> None:
         onnx.save(model, str(partial))
 
 
+def embed(spec: Spec, path: Path) -> None:
+    """Put a spec into the metadata of a graph, without the hashes it would change."""
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    text = json.dumps(_without_hashes(spec.to_dict()), sort_keys=True)
+    model.metadata_props.add(key="care_spec", value=text)
+    with written(path) as partial:
+        onnx.save(model, str(partial))
+
+
 def _tidy(model: onnx.ModelProto, spec: Spec) -> None:
-    """Name the axes, drop torch's notes, and add the spec as metadata."""
+    """Name the axes and drop torch's notes."""
     graph = model.graph
     tensors = (spec.input, *spec.outputs)
     for value, tensor in zip([*graph.input, *graph.output], tensors, strict=True):
@@ -89,8 +98,6 @@ def _tidy(model: onnx.ModelProto, spec: Spec) -> None:
     del graph.metadata_props[:], graph.value_info[:]
     model.producer_name, model.producer_version, model.doc_string = "care-zoo", "", ""
     del model.metadata_props[:]
-    text = json.dumps(_without_hashes(spec.to_dict()), sort_keys=True)
-    model.metadata_props.add(key="care_spec", value=text)
 
 
 def _without_hashes(value: Any) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from care_runtime import store
-from care_runtime.errors import TrainingError
+from care_runtime.errors import OptionError, TrainingError
+from care_runtime.package import sha256
 from care_training import baselines, card, describe, export, folders, pairs
 from care_training.fit import About, Compute, fit, network, package
 from care_training.noise import neighbour_correlation
+from care_training.train import check_device
 from care_training.unet import UNetConfig
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from care_training.pairs import Pair, Split
     from care_training.recipe import Recipe
     from care_training.train import Progress
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+\-() ]{0,63}")
+"""What any file system accepts."""
 
 INDEPENDENT = 0.05
 """Correlation of neighbouring noise up to which it may be drawn anew."""
@@ -81,11 +87,17 @@ class Prepared:
         Of the two images of each pair against each other.
     recipe
         With a patch that fits every image.
+    config
+        Architecture of the network.
+    init
+        Package to start from.
     """
 
     split: Split
     shifts: Sequence[Shift]
     recipe: Recipe
+    config: UNetConfig
+    init: Package | None = None
 
 
 def prepare(request: Request) -> Prepared:
@@ -96,15 +108,24 @@ def prepare(request: Request) -> Prepared:
     FileError, TrainingError
         With the file that is wrong.
     """
+    if not NAME.fullmatch(request.name):
+        msg = (
+            "expected a name of 1 to 64 letters, digits, spaces and _+-() that begins "
+            f"with a letter or digit, found {request.name!r}"
+        )
+        raise OptionError(msg)
+    export.require_place(request.out / request.name)
+    check_device(request.compute.device)
     folders.check_disk(request.out)
     found = folders.read(folders.find(request.low, request.high), request.axes)
-    config = _config(request, found)
+    init = store.locate(request.init) if request.init else None
+    config = _config(request, found, init)
     recipe = request.recipe.for_dims(request.dims)
     recipe = replace(recipe, patch=_patch(recipe.patch, found, config.multiple))
     if recipe.fresh_noise:
         _check_noise(found)
     split = pairs.split(found, patch=recipe.patch, seed=recipe.seed)
-    return Prepared(split, folders.shifts(found), recipe)
+    return Prepared(split, folders.shifts(found), recipe, config, init)
 
 
 def train(
@@ -113,22 +134,25 @@ def train(
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Package, Evaluation]:
     """Train, score on the images held back, and export."""
-    split, recipe = prepared.split, prepared.recipe
-    config = _config(request, split.training)
-    init = store.locate(request.init) if request.init else None
-    made = network(config, recipe.seed, init)
+    split, recipe, init = prepared.split, prepared.recipe, prepared.init
+    made = network(prepared.config, recipe.seed, init)
     checkpoint = request.out / f"{request.name}.checkpoint.pt"
-    trained = fit(made, split, recipe, request.compute, checkpoint, progress)
-    if request.init:
-        trained.facts["started from"] = request.init
+    origin = sha256(init.onnx) if init else ""
+    trained = fit(
+        made, split, recipe, request.compute, checkpoint, progress, origin=origin
+    )
+    if init:
+        trained.facts["started from"] = f"{init.spec.name} (sha256 {origin})"
     spec = describe.describe(
         made.form,
-        name=request.name,
+        # bioimage.io wants five letters.
+        name=request.name if len(request.name) >= 5 else f"{request.name} model",
         description=f"Restores images like those in {request.low.name}.",
     )
     facts = card.Facts(
         origin="the user's own",
-        data=f"{len(split.training)} image pairs of {request.low} and {request.high}.",
+        data=f"{len(split.training)} image pairs of the user's folders "
+        f"{request.low.name!r} and {request.high.name!r}.",
         licence="the user's own",
         limits=("It was trained for one microscope, sample and light dose.",),
     )
@@ -147,13 +171,32 @@ def own_sample(split: Split) -> export.Sample:
     return export.Sample(np.ascontiguousarray(low), np.ascontiguousarray(high))
 
 
-def _config(request: Request, found: Sequence[Pair]) -> UNetConfig:
-    return UNetConfig(
-        dims=request.dims,
-        channels_in=found[0].low.shape[0],
-        channels_out=found[0].high.shape[0],
-        **request.architecture,
-    )
+def _config(
+    request: Request, found: Sequence[Pair], init: Package | None
+) -> UNetConfig:
+    """Decide the architecture: that of the model to start from, or as asked for."""
+    needed = {
+        "dims": request.dims,
+        "channels_in": found[0].low.shape[0],
+        "channels_out": found[0].high.shape[0],
+    }
+    if init is None:
+        return UNetConfig(**needed, **request.architecture)
+    if request.architecture:
+        names = ", ".join(f"--{name}" for name in request.architecture)
+        msg = f"{names} cannot change the network of --init: leave one of them out"
+        raise OptionError(msg)
+    config = UNetConfig.from_dict(export.read_config(init))
+    wrong = {
+        k: getattr(config, k) for k, v in needed.items() if getattr(config, k) != v
+    }
+    if wrong:
+        msg = (
+            f"the images need a network of {needed}, but that of --init has {wrong}: "
+            "start from another model"
+        )
+        raise TrainingError(msg)
+    return config
 
 
 def _patch(
@@ -182,7 +225,7 @@ def _patch(
 
 def _check_noise(found: Sequence[Pair]) -> None:
     worst = max(
-        (neighbour_correlation(low, high), pair.name)
+        (abs(neighbour_correlation(low, high)), pair.name)
         for pair in found
         for low, high in zip(pair.low, pair.high, strict=False)
     )

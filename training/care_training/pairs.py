@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from care_runtime.errors import TrainingError
+from care_runtime.pixels import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +63,19 @@ class Split:
 
     training: tuple[Pair, ...]
     validation: tuple[Pair, ...]
+
+    def digest(self) -> str:
+        """Hash of all names and pixels, by which a checkpoint knows its data."""
+        found = hashlib.sha256()
+        for side in (self.training, self.validation):
+            for pair in side:
+                shapes = (pair.low.shape, pair.high.shape)
+                found.update(f"{pair.name} {shapes} {pair.low.dtype}".encode())
+                for image in (pair.low, pair.high):
+                    for part in chunks(image):
+                        found.update(part.tobytes())
+            found.update(b"|")
+        return found.hexdigest()
 
 
 def split(

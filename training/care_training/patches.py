@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,8 +111,7 @@ class Patches:
         """Draw one patch by its number."""
         if self.pool:
             turn, place = divmod(number, self.pool)
-            order = np.random.default_rng([self.seed, 1, turn]).permutation(self.pool)
-            number = int(order[place])
+            number = int(_order(self.seed, turn, self.pool)[place])
         rng = np.random.default_rng([self.seed, 0, number])
         source = self._sources[number % len(self._sources)]
         window = _window(rng, source.centres, self.patch)
@@ -130,6 +130,12 @@ class Patches:
         if self.augment:
             images = _turned(rng, images)
         return images[0], images[1]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, turn: int, pool: int) -> NDArray[np.int64]:
+    """Order in which the patches of a pool are drawn in one turn."""
+    return np.random.default_rng([seed, 1, turn]).permutation(pool)
 
 
 def _source(

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 PATCHES = {2: (128, 128), 3: (16, 64, 64)}
 """The paper's patch sizes in pixels (YX and ZYX)."""
 
+LEAST = {"steps": 1, "batch": 1, "validate_every": 1, "seed": 0, "pool": 0}
+"""Smallest value of each number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -68,6 +71,16 @@ class Recipe:
     validate_every: int = 400
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                msg = f"expected {name} of {least} or more, found {getattr(self, name)}"
+                raise TrainingError(msg)
+        for name in ("fresh_noise", "average"):
+            if not 0 <= getattr(self, name) <= 1:
+                msg = f"expected {name} between 0 and 1, found {getattr(self, name)}"
+                raise TrainingError(msg)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """Read back what `to_dict` wrote."""
@@ -86,8 +99,9 @@ RECIPES = {
     # Better with little data: on the real pairs of W2S +1.1 dB over the paper's at
     # the same cost, most of it from augmentation.
     "default": Recipe("default"),
-    # CSBDeep 0.8.2 to the letter: 100 epochs of 400 steps on patches cut beforehand,
-    # Keras' Adam, no augmentation, the weights of the best validation.
+    # CSBDeep 0.8.2: 100 epochs of 400 steps on patches cut beforehand, Keras' Adam, no
+    # augmentation, the weights of the best validation (here on fixed patches of the
+    # images held back, not on patches of the training images).
     "paper": Recipe(
         "paper",
         steps=40_000,

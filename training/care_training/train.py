@@ -71,6 +71,7 @@ def fit(
     device: str = "cpu",
     precision: str = "auto",
     checkpoint: Path | None = None,
+    data: str = "",
     workers: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, float]]:
@@ -90,6 +91,8 @@ def fit(
         ``"fp32"``, ``"bf16"`` (mixed), or ``"auto"``: bf16 on CUDA, fp32 elsewhere.
     checkpoint
         File written at every validation and continued from where it exists.
+    data
+        Digest of the images, by which a checkpoint knows whether it is theirs.
     workers
         Processes that cut patches; 0 cuts them between the steps.
     progress
@@ -107,14 +110,14 @@ def fit(
         If the loss is no longer finite, the device cannot be had, or the checkpoint
         belongs to another recipe or network.
     """
-    where = _device(device)
+    where = check_device(device)
     network.to(where, memory_format=_memory_format(network))
     optimizer = torch.optim.Adam(
         network.parameters(), recipe.learning_rate, eps=recipe.adam_epsilon
     )
     state = State(network, deepcopy(network), optimizer, rate=recipe.learning_rate)
     if checkpoint is not None and checkpoint.exists():
-        load(checkpoint, state, recipe, where)
+        load(checkpoint, state, recipe, data, where)
     autocast = _autocast(where, precision)
     held_back = [
         _to(validation, i, recipe.batch, where) for i in range(VALIDATION_BATCHES)
@@ -136,11 +139,12 @@ def fit(
         loss.backward()
         optimizer.step()
         state.step += 1
-        _average(state, recipe.average)
+        if recipe.average:
+            _average(state, recipe.average)
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             _validate(state, recipe, held_back, autocast, loss.item())
             if checkpoint is not None:
-                save(checkpoint, state, recipe)
+                save(checkpoint, state, recipe, data)
         if progress is not None:
             pace = (time.monotonic() - started) / (state.step - first)
             progress(_report(state, recipe, loss.item(), pace))
@@ -148,7 +152,8 @@ def fit(
     return state.history
 
 
-def _device(name: str) -> torch.device:
+def check_device(name: str) -> torch.device:
+    """Turn the name of a device into one of torch's, if it can be had."""
     if name.partition(":")[0] not in ("cpu", "cuda"):
         msg = f"expected a device 'cpu', 'cuda' or 'cuda:N', found {name!r}"
         raise TrainingError(msg)

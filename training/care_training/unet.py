@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from care_runtime.errors import TrainingError
 from care_training.form import Form
 
 if TYPE_CHECKING:
@@ -61,21 +62,31 @@ class UNetConfig:
     def __post_init__(self) -> None:
         if self.dims not in KERNELS:
             msg = f"a CARE U-Net has 2 or 3 spatial dimensions, not {self.dims}"
-            raise ValueError(msg)
+            raise TrainingError(msg)
+        for name in ("depth", "filters", "channels_in", "channels_out"):
+            if getattr(self, name) < 1:
+                msg = f"expected {name} of 1 or more, found {getattr(self, name)}"
+                raise TrainingError(msg)
+        if self.last_activation not in ("linear", "relu"):
+            msg = (
+                "expected the last activation 'linear' or 'relu', found "
+                f"{self.last_activation!r}"
+            )
+            raise TrainingError(msg)
         same = self.channels_in == self.channels_out
         if self.kernel == 0:
             object.__setattr__(self, "kernel", KERNELS[self.dims])
         if self.residual is None:
             object.__setattr__(self, "residual", same)
-        if self.kernel % 2 == 0:
-            msg = f"the kernel width must be odd, not {self.kernel}: choose 3, 5 or 7"
-            raise ValueError(msg)
+        if self.kernel % 2 == 0 or self.kernel < 0:
+            msg = f"expected an odd kernel width, as 3, 5 or 7, found {self.kernel}"
+            raise TrainingError(msg)
         if self.residual and not same:
             msg = (
                 f"a residual network adds its input to its output, so both need the "
                 f"same channels, not {self.channels_in} and {self.channels_out}"
             )
-            raise ValueError(msg)
+            raise TrainingError(msg)
 
     @property
     def multiple(self) -> int:
@@ -122,7 +133,7 @@ class UNet(nn.Module):
             for width in reversed(levels)
         )
         self.head = _conv(config, config.filters, config.channels_out, kernel=1)
-        self.spread = (
+        self.scale = (
             _conv(config, config.filters, config.channels_out, kernel=1)
             if config.probabilistic
             else None
@@ -182,9 +193,9 @@ class UNet(nn.Module):
             mean = mean + x
         if self.config.last_activation == "relu":
             mean = functional.relu(mean)
-        if self.spread is None:
+        if self.scale is None:
             return mean
-        return mean, functional.softplus(self.spread(features)) + LEAST_SCALE
+        return mean, functional.softplus(self.scale(features)) + LEAST_SCALE
 
 
 def count_parameters(network: nn.Module) -> int:

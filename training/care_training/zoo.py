@@ -24,21 +24,32 @@ def add(folder: Path) -> Entry:
     ExportError
         If the package has no version, or no reviewed description.
     """
-    found = package.read(folder, folder)
+    found = package.read_folder(folder)
     name = folder.resolve().name
     if found.spec.care is None or not (care_zoo.SPECS / f"{name}.yaml").is_file():
         msg = f"{folder}: expected a model with a description model_specs/{name}.yaml"
         raise ExportError(msg)
     target = care_zoo.MODELS / name
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(folder, target)
+    if folder.resolve() != target.resolve():
+        _replace(folder, target)
     with tempfile.TemporaryDirectory() as scratch:
         digest = package.pack(target, Path(scratch) / "package.zip")
-    entry = Entry(f"{name}/{found.spec.care.version}.zip", digest)
-    entries = {**store.registry(), name: entry}
+    entries = store.registry()
+    address = entries[name].address if name in entries else None
+    entry = Entry(f"{name}/{found.spec.care.version}.zip", digest, address)
+    entries[name] = entry
     with written(care_zoo.REGISTRY) as partial:
         partial.write_text("".join(_line(e) for e in entries.values()), "utf-8")
     return entry
+
+
+def _replace(folder: Path, target: Path) -> None:
+    """Copy a folder beside its place, then move it there."""
+    partial = target.with_name(f".{target.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(folder, partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
 
 
 def _line(entry: Entry) -> str:

@@ -50,7 +50,7 @@ def simulated_sample() -> Sample:
 EXPERIMENT = Experiment(
     name="denoise_widefield",
     read_pairs=read_pairs,
-    # Every fifth image of each structure, named before the first training.
+    # Every fifth of tubulin and the last of the others, named before any training.
     held_back=(
         "tubulin_04",
         "tubulin_09",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from care_runtime.errors import TrainingError
 from care_training.pairs import Split
 
 if TYPE_CHECKING:
@@ -47,8 +48,19 @@ class Experiment:
     sample: Callable[[], Sample]
 
     def split(self, folder: Path) -> Split:
-        """Read the pairs and hold back those that are named."""
+        """Read the pairs and hold back those that are named.
+
+        Raises
+        ------
+        TrainingError
+            If one of those is not there.
+        """
         pairs = self.read_pairs(folder)
+        missing = set(self.held_back) - {pair.name for pair in pairs}
+        if missing:
+            names = ", ".join(sorted(missing))
+            msg = f"expected the images {names} in {folder}, to hold them back"
+            raise TrainingError(msg)
         return Split(
             tuple(pair for pair in pairs if pair.name not in self.held_back),
             tuple(pair for pair in pairs if pair.name in self.held_back),
