@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def tiled_difference(
     restorer, tiling = Restorer(spec, network), supported(spec).tiling
     letters = spec.input.letters
     axes = letters.replace("B", "S")
-    image = extended(image, spec)
+    image = extended(image, spec, least=getattr(network, "least", 0))
     image = image[tuple(slice(0, -1) if a in "YX" else slice(None) for a in letters)]
     whole = restorer(image, axes, tile="whole", dtype="float32").outputs
     worst = dict.fromkeys(whole, 0.0)
@@ -122,7 +123,7 @@ def tiled_difference(
     return worst
 
 
-def extended(image: NDArray[Any], spec: Spec) -> NDArray[Any]:
+def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]:
     """Mirror an image until every axis that may be cut is long enough for four tiles.
 
     Parameters
@@ -131,16 +132,22 @@ def extended(image: NDArray[Any], spec: Spec) -> NDArray[Any]:
         A batch in the axes of the network.
     spec
         Gives halo and grid.
+    least
+        Pixels that a tile needs at the bottom of the network.
     """
-    tiling, widths = supported(spec).tiling, []
-    for letter, size in zip(spec.input.letters, image.shape, strict=True):
+    tiling, needed, bottom = supported(spec).tiling, {}, 1
+    for letter in spec.input.letters:
         axis = letter.lower()
-        needed = 0
         if letter in "ZYX" and axis not in tiling.whole:
             grid = tiling.multiple.get(axis, 1)
             margin = -(-tiling.halo.get(axis, 0) // grid) * grid
-            needed = 2 * margin + 4 * grid
-        widths.append((0, max(0, needed - size)))
+            needed[letter] = 2 * margin + 4 * grid
+            bottom *= needed[letter] // grid
+    more = math.ceil((2 * least / bottom) ** (1 / len(needed))) if needed else 1
+    widths = [
+        (0, max(0, needed.get(letter, 0) * max(1, more) - size))
+        for letter, size in zip(spec.input.letters, image.shape, strict=True)
+    ]
     return np.pad(image, widths, mode="reflect")
 
 

@@ -120,7 +120,7 @@ BAD_INPUT = {
     "percentiles": (write_nan, ["--normalize", "99,2"], 2, "99,2"),
     "tile": (write_nan, ["--tile", "big"], 2, "big"),
     "dtype": (write_nan, ["--dtype", "uint7"], 2, "uint7"),
-    "device": (write_nan, ["--device", "cuda:x"], 1, "cuda:x"),
+    "device": (write_nan, ["--device", "cuda:x"], 2, "cuda:x"),
     "model": (write_nan, ["-m", "denoise_widefeld"], 2, "'denoise_widefield'"),
 }
 

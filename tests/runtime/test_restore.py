@@ -548,3 +548,20 @@ def test_models_of_others_are_refused() -> None:
     axes = spec.input.axes[1:]
     with pytest.raises(SpecError, match="'CYX'"):
         Restorer(replace(spec, inputs=(replace(spec.input, axes=axes),)), lambda x: [x])
+
+
+# small tiles
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 84), (5, 5, 83), (13, 83, 5), (83, 5, 6)])
+def test_a_tile_is_never_too_small(shape: tuple[int, int, int]) -> None:
+    spec = tiny.spec("unet3d")
+    sizes = dict(zip("ZYX", shape, strict=True))
+    grid = spec.care.tiling.multiple["x"]
+    for least in (0, 64, 100_000):
+        plan = make(spec, "ZYX", shape, tile=1, least=least).plan
+        bottom = np.prod([n // grid for n in plan.tile.values()])
+        assert bottom >= least or len(plan) == 1
+        for axis, size in sizes.items():
+            written = [cut.write for cut in plan.lines[axis].cuts]
+            assert sum(w.stop - w.start for w in written) == size

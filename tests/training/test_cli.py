@@ -15,12 +15,12 @@ def run(*words):
 
 @pytest.fixture
 def fit(folders):
-    def call(*more, out="out"):
+    def call(*more, out="out", shape=("--depth", 1, "--kernel", 3, "--filters", 4)):
         return run(
             *("fit", "--low", folders / "low", "--high", folders / "high"),
             *("--axes", "YX", "--name", "mine", "-o", folders / out),
             *("--steps", 12, "--batch", 2, "--patch", "32,32"),
-            *("--depth", 1, "--kernel", 3, "--filters", 4),
+            *shape,
             *more,
         )
 
@@ -41,7 +41,9 @@ def test_a_users_own_model(folders, fit):
     card = (folders / "out" / "mine" / "README.md").read_text("utf-8")
     assert "steps: 12" in card
     assert "| Gaussian" in card
-    again = fit("--init", folders / "out" / "mine", "--fresh-noise", 0.5, out="second")
+    init = ("--init", folders / "out" / "mine")
+    assert "--depth" in fit(*init, out="second").stderr  # that of --init is kept
+    again = fit(*init, "--fresh-noise", 0.5, out="second", shape=())
     assert again.exit_code == 0, again.output
     assert "started from" in (folders / "second/mine/README.md").read_text("utf-8")
 
@@ -82,6 +84,9 @@ def test_a_users_own_volume(tmp_path):
         (["--recipe", "magic"], "default, paper"),
         (["--init", "denoise_planarium"], "denoise_planarium"),
         (["--device", "tpu"], "tpu"),
+        (["--steps", "0"], "steps of 1 or more"),
+        (["--kernel", "4"], "odd kernel"),
+        (["--name", "../mine"], "../mine"),
     ],
 )
 def test_bad_requests_are_one_line(folders, fit, words, said):
@@ -90,6 +95,15 @@ def test_bad_requests_are_one_line(folders, fit, words, said):
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (folders / "out" / "mine").exists()
+
+
+def test_a_checkpoint_of_other_images_is_refused(folders, fit):
+    assert fit().exit_code == 0
+    path = folders / "low" / "field0.tif"
+    tifffile.imwrite(path, tifffile.imread(path)[::-1].copy())
+    result = fit()
+    assert result.exit_code == 1
+    assert "trained on other images" in result.stderr
 
 
 def test_a_shifted_pair_is_reported(folders, fit):

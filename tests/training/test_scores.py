@@ -7,18 +7,16 @@ from care_runtime.score import affine_fit, score, ssim
 from care_training import baselines
 
 
-@pytest.mark.parametrize("shape", [(64, 80), (11, 30), (9, 9)])
+@pytest.mark.parametrize("shape", [(64, 80), (11, 30), (12, 11)])
 def test_ssim_is_that_of_scikit_image(shape):
     rng = np.random.default_rng(0)
     x, y = gaussian_filter(rng.normal(size=(2, *shape)), (0, 2, 2))
-    window = min(11, *shape)  # odd
     expected = structural_similarity(
         x,
         y,
         data_range=1.0,
         gaussian_weights=True,
         use_sample_covariance=False,
-        truncate=(window // 2) / 1.5,
     )
     assert ssim(x, y) == pytest.approx(expected, abs=1e-6)
 

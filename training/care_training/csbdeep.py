@@ -283,9 +283,9 @@ def convert(
         resample=_resample(model.kind, factor),
     )
     rng = np.random.default_rng(0)
-    shape = {"yx": (256, 256), "zyx": (64, 96, 96)}[form.space]
+    shape = {"yx": (256, 256), "zyx": (32, 64, 64)}[form.space]
     if form.whole:
-        shape = (describe.WHOLE, 256, 256)
+        shape = (describe.WHOLE, 128, 128)
     low = np.stack(
         [Camera().expose(filaments(shape, rng), rng) for _ in range(form.channels_in)]
     )
@@ -306,8 +306,8 @@ def convert(
 
 def _resample(kind: str, factor: float | None) -> Resample | None:
     if (factor is not None) != (kind in FACTOR):
-        need = "needs" if kind in FACTOR else "has no"
-        msg = f"a model of class {kind} {need} a --factor (of stretching along Z)"
+        need = "needs a" if kind in FACTOR else "has no"
+        msg = f"a model of class {kind} {need} --factor (of stretching along Z)"
         raise SpecError(msg)
     if factor is None:
         return None

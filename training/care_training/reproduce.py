@@ -75,6 +75,8 @@ def reproduce(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{found.name}.checkpoint.pt"
     trained = fit(made, split, recipe, compute, checkpoint, progress)
+    if recipe.steps < found.recipe.steps:
+        trained.facts["owed"] = f"the full run of {found.recipe.steps} steps"
     about = About(found.name, found.facts, found.sample(), baselines.ALL)
     spec = reviewed_spec(found.name)
     return package(trained, spec, about, split, out / found.name)
