@@ -86,6 +86,11 @@ class Tiling:
             msg = f"expected whole axes of 'z', 'y', 'x', found {self.whole}"
             raise SpecError(msg)
 
+    def margin(self, axis: str) -> int:
+        """Halo along an axis, rounded up to the grid."""
+        grid = self.multiple.get(axis, 1)
+        return -(-self.halo.get(axis, 0) // grid) * grid
+
 
 @dataclass(frozen=True, slots=True)
 class Resample:

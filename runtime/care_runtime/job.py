@@ -169,7 +169,7 @@ def _plan(
             }
         )
         bottom = [n // tiling.multiple.get(a.lower(), 1) for a, n in plan.tile.items()]
-        cut = [a.lower() for a, line in plan.lines.items() if len(line.cuts) > 1]
+        cut = [a.lower() for a, tiles in plan.lines.items() if len(tiles.cuts) > 1]
         if math.prod(bottom) >= least or not cut:
             return plan
         smallest = min(cut, key=lambda axis: plan.tile[axis.upper()])

@@ -141,7 +141,7 @@ class Restorer:
             for a, line in job.plan.lines.items()
         }
         blank = done = 0
-        for (s, t, number), affine in measured(view, job, self._care.resample):
+        for (s, t, number), affine in measured(view, job, resample):
             blank += int(np.count_nonzero(affine.blank))
             channels = slice(number * job.channels, (number + 1) * job.channels)
             for plane in job.planes:

@@ -140,8 +140,7 @@ def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]
         axis = letter.lower()
         if letter in "ZYX" and axis not in tiling.whole:
             grid = tiling.multiple.get(axis, 1)
-            margin = -(-tiling.halo.get(axis, 0) // grid) * grid
-            needed[letter] = 2 * margin + 4 * grid
+            needed[letter] = 2 * tiling.margin(axis) + 4 * grid
             bottom *= needed[letter] // grid
     more = math.ceil((2 * least / bottom) ** (1 / len(needed))) if needed else 1
     widths = [

@@ -84,6 +84,7 @@ def test_a_users_own_volume(tmp_path):
         (["--recipe", "magic"], "default, paper"),
         (["--init", "denoise_planarium"], "denoise_planarium"),
         (["--device", "tpu"], "tpu"),
+        (["--device", "cpu:7"], "cpu:7"),
         (["--steps", "0"], "steps of 1 or more"),
         (["--kernel", "4"], "odd kernel"),
         (["--name", "../mine"], "../mine"),
@@ -95,6 +96,18 @@ def test_bad_requests_are_one_line(folders, fit, words, said):
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (folders / "out" / "mine").exists()
+
+
+def test_noise_of_other_channels_is_not_drawn(folders, fit):
+    for path in (folders / "low").iterdir():
+        image = tifffile.imread(path)
+        tifffile.imwrite(path, np.stack([image] * 2), photometric="minisblack")
+    for path in (folders / "high").iterdir():
+        image = tifffile.imread(path)
+        tifffile.imwrite(path, image[None], photometric="minisblack")
+    result = fit("--axes", "CYX", "--fresh-noise", 0.5)
+    assert result.exit_code == 1
+    assert "2 channels that become 1" in result.stderr
 
 
 def test_a_checkpoint_of_other_images_is_refused(folders, fit):

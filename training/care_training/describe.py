@@ -113,8 +113,7 @@ def complete(spec: Spec, network: Network, facts: Mapping[str, Any]) -> Spec:
     measured = halo.measure(network, form)
     tiling = Tiling(dict(form.grid), measured, _cut(care.tiling.size, form), form.whole)
     training = {**care.training, **facts}
-    grid = form.grid
-    margins = {a: -(-measured[a] // grid[a]) * grid[a] for a in form.space}
+    margins = {axis: tiling.margin(axis) for axis in form.space}
     source = _sized(spec.input, form, margins)
     outputs = tuple(_referring(tensor, source.id, margins) for tensor in spec.outputs)
     care = replace(care, tiling=tiling, training=training)

@@ -136,9 +136,10 @@ def _write(
     spec = describe.with_training(spec, contents.training)
     graph.embed(spec, path)
     tested = _test_image(contents.sample.low, spec)
-    check_parity(network, engine, preprocessed(spec, tested))
+    x = preprocessed(spec, tested)
+    check_parity(network, engine, x)
     np.save(folder / "test_input.npy", tested)
-    for tensor, y in zip(spec.outputs, engine(preprocessed(spec, tested)), strict=True):
+    for tensor, y in zip(spec.outputs, engine(x), strict=True):
         np.save(folder / f"test_{_suffix(tensor.id)}.npy", y)
     (folder / "README.md").write_text(contents.card, "utf-8")
     _write_sample(contents.sample, restorer, folder)
@@ -189,13 +190,12 @@ def _test_image(low: NDArray[Any], spec: Spec) -> NDArray[np.float32]:
     image = extended(low[None], spec)
     tiling, crop = supported(spec).tiling, []
     for size, axis in zip(image.shape, spec.input.axes, strict=True):
-        step = tiling.multiple.get(axis.id, 1)
         if axis.kind != "space":
             wanted = size
         elif isinstance(axis.size, int):
             wanted = axis.size
         else:
-            wanted = 2 * -(-tiling.halo[axis.id] // step) * step + 4 * step
+            wanted = 2 * tiling.margin(axis.id) + 4 * tiling.multiple[axis.id]
         start = max(0, size - wanted) // 2
         crop.append(slice(start, start + wanted))
     return image[tuple(crop)].astype(np.float32)

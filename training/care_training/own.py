@@ -224,10 +224,17 @@ def _patch(
 
 
 def _check_noise(found: Sequence[Pair]) -> None:
+    """Refuse to draw noise anew where it is not that of single pixels."""
+    if len(found[0].low) != len(found[0].high):
+        msg = (
+            f"noise cannot be drawn anew for {len(found[0].low)} channels that become "
+            f"{len(found[0].high)}: train without --fresh-noise"
+        )
+        raise TrainingError(msg)
     worst = max(
         (abs(neighbour_correlation(low, high)), pair.name)
         for pair in found
-        for low, high in zip(pair.low, pair.high, strict=False)
+        for low, high in zip(pair.low, pair.high, strict=True)
     )
     if worst[0] > INDEPENDENT:
         msg = (

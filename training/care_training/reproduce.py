@@ -6,11 +6,9 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import yaml
-
 import care_zoo
 from care_runtime.errors import ModelNotFoundError
-from care_runtime.spec import Spec
+from care_runtime.package import read_spec
 from care_training import baselines
 from care_training.experiments import NAMES
 from care_training.fit import About, Compute, fit, network, package
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_runtime.package import Package
+    from care_runtime.spec import Spec
     from care_training.evaluate import Evaluation
     from care_training.experiments.experiment import Experiment
     from care_training.recipe import Recipe
@@ -41,8 +40,7 @@ def experiment(name: str) -> Experiment:
 
 def reviewed_spec(name: str) -> Spec:
     """Read the reviewed description of a model, without hashes and files."""
-    path = care_zoo.SPECS / f"{name}.yaml"
-    return Spec.from_dict(yaml.safe_load(path.read_text("utf-8")))
+    return read_spec(care_zoo.SPECS / f"{name}.yaml")
 
 
 def reproduce(

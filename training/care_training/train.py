@@ -153,7 +153,13 @@ def fit(
 
 
 def check_device(name: str) -> torch.device:
-    """Turn the name of a device into one of torch's, if it can be had."""
+    """Turn the name of a device into one of torch's, if it can be had.
+
+    Raises
+    ------
+    TrainingError
+        If it is no such name, or this machine has no such device.
+    """
     if name.partition(":")[0] not in ("cpu", "cuda"):
         msg = f"expected a device 'cpu', 'cuda' or 'cuda:N', found {name!r}"
         raise TrainingError(msg)
@@ -162,6 +168,11 @@ def check_device(name: str) -> torch.device:
             f"device {name!r} was asked for, but torch {torch.__version__} sees no "
             "GPU: install a CUDA build of torch, or train on 'cpu'"
         )
+        raise TrainingError(msg)
+    kind, _, number = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if number and not (number.isdecimal() and int(number) < count):
+        msg = f"expected one of {count} {kind} device(s), from 0 on, found {name!r}"
         raise TrainingError(msg)
     return torch.device(name)
 
