@@ -9,17 +9,22 @@ from care_runtime.errors import (
     BlankImageWarning,
     CareError,
     EngineError,
+    FactorWarning,
     FileError,
     ImageError,
     ModelNotFoundError,
+    OptionError,
     SpecError,
 )
 from care_runtime.image import Image
 from care_runtime.restore import Restorer
 from care_runtime.restored import Restored
 from care_runtime.spec import Spec
+from care_runtime.trust import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from care_runtime.package import Package
 
 __all__ = [
@@ -27,14 +32,17 @@ __all__ = [
     "BlankImageWarning",
     "CareError",
     "EngineError",
+    "FactorWarning",
     "FileError",
     "Image",
     "ImageError",
     "ModelNotFoundError",
+    "OptionError",
     "Restored",
     "Restorer",
     "Spec",
     "SpecError",
+    "Trust",
     "__version__",
     "load",
     "names",
@@ -56,6 +64,7 @@ def load(
     device: str = "auto",
     zoo: str | None = None,
     threads: int = 0,
+    outputs: Sequence[str] | None = None,
 ) -> Restorer:
     """Load a model, ready to restore images.
 
@@ -70,6 +79,9 @@ def load(
         Folder or address of a zoo, in place of ``CARE_ZOO``.
     threads
         CPU threads; 0 leaves the choice to ONNX Runtime.
+    outputs
+        Ids of the outputs to compute, as ``["mean"]``, None for all; an ensemble has a
+        network of its own for the mean, which costs less.
 
     Raises
     ------
@@ -87,29 +99,19 @@ def load(
     from care_runtime import store
     from care_runtime.contract import supported
     from care_runtime.engine import Engine
+    from care_runtime.package import sha256
 
     found = store.locate(model, zoo=zoo) if isinstance(model, str) else model
     care = supported(found.spec)
-    path = found.onnx
-    engine = Engine(path, device, threads=threads)
-    expected = tuple(tensor.id for tensor in found.spec.outputs)
-    if engine.outputs != expected:
-        msg = f"{path} has the outputs {engine.outputs}, expected {expected}"
-        raise SpecError(msg)
+    spec = found.spec if outputs is None else found.spec.only(outputs)
+    names = [tensor.id for tensor in spec.outputs]
+    path = found.network(names)
+    engine = Engine(path, device, threads=threads, outputs=names)
     provenance = {
         "software": f"care-zoo {__version__}",
         "model": found.spec.name,
         "model version": care.version,
-        "model sha256": _digest(found),
+        "model sha256": sha256(path),
         "device": engine.device,
     }
-    return Restorer(found.spec, engine, provenance)
-
-
-def _digest(package: Package) -> str:
-    """Hash of the network, which was checked if the description says it."""
-    from care_runtime.package import sha256
-
-    weights = package.spec.weights
-    said = weights.onnx.sha256 if weights else None
-    return said or sha256(package.onnx)
+    return Restorer(spec, engine, provenance)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import options, tiff
+from care_runtime import options, saving, tiff
 from care_runtime.care import Normalization
 from care_runtime.errors import (
     BlankImageWarning,
     CareError,
+    FactorWarning,
     FileError,
     OptionError,
     SeriesWarning,
 )
 from care_runtime.files import require_place
+from care_runtime.output import SAMPLES
+from care_runtime.readout import Draw
+from care_runtime.scratch import Scratch
+from care_runtime.trust import Trust, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
     from care_runtime.options import TileSize
     from care_runtime.restore import Restorer
+    from care_runtime.spec import Spec
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -45,6 +51,10 @@ class Options:
     normalize: str = "auto"
     tile: TileSize = None
     dtype: str = "auto"
+    factor: float | None = None
+    outputs: tuple[str, ...] = ("mean",)
+    trust: Trust = field(default_factory=Trust)
+    join: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -53,6 +63,17 @@ class Options:
         if self.dtype not in ("auto", *DTYPES):
             msg = f"expected a type auto, {', '.join(DTYPES)}, found {self.dtype!r}"
             raise OptionError(msg)
+
+    def needs(self, spec: Spec) -> list[str]:
+        """Name the outputs of a model that have to be computed.
+
+        Raises
+        ------
+        OptionError
+            If the model cannot give what is asked for.
+        """
+        asked = [readout.id for readout in given(spec, self.outputs)]
+        return [*asked, *self.trust.needs(spec)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +94,10 @@ class Result:
         Axes, shape and type of the restoration.
     saturated, blank
         Pixels that were clipped, frames that were returned unchanged.
+    flagged, flag
+        Fraction of the pixels that are not to be trusted, and that in words.
+    files
+        All that were written.
     notes
         Warnings, a line each.
     """
@@ -85,6 +110,9 @@ class Result:
     image: Mapping[str, Any] | None = None
     saturated: int = 0
     blank: int = 0
+    flagged: float | None = None
+    flag: str | None = None
+    files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -145,13 +173,10 @@ def run(
     """Restore one file; what goes wrong is told in the result."""
     started = time.perf_counter()
     try:
-        if target.exists() and not chosen.overwrite:
-            msg = f"{target} exists already: give --overwrite to replace it"
-            raise FileError(msg)
-        require_place(target)
+        places = _places(restorer, target, chosen)
         needs_z = "Z" in restorer.spec.input.letters
         with warnings.catch_warnings(record=True) as caught:
-            for kind in (BlankImageWarning, SeriesWarning):
+            for kind in (BlankImageWarning, FactorWarning, SeriesWarning):
                 warnings.simplefilter("always", kind)
             image = tiff.read(source, chosen.axes, prefer_z=needs_z)
             restored = restorer(
@@ -159,11 +184,13 @@ def run(
                 normalize=chosen.normalize,
                 tile=chosen.tile,
                 dtype=chosen.dtype,
+                factor=chosen.factor,
+                outputs=chosen.outputs,
+                trust=chosen.trust,
+                empty=Scratch(target.parent),
                 progress=progress,
             )
-        tiff.write(
-            target, restored.images[restored.main], description=restored.provenance
-        )
+        saving.save(restored, places, join=chosen.join)
     except CareError as error:
         line = " ".join(str(error).split())
         line = line if str(source) in line else f"{source}: {line}"
@@ -186,5 +213,23 @@ def run(
         },
         saturated=restored.saturated,
         blank=restored.blank,
+        flagged=restored.flagged,
+        flag=restored.provenance.get("flagged"),
+        files=tuple(dict.fromkeys(places.values())),
         notes=tuple(notes),
     )
+
+
+def _places(restorer: Restorer, target: Path, chosen: Options) -> dict[str, Path]:
+    """Decide where images go, and refuse places that are taken."""
+    readouts = chosen.trust.readouts(restorer.spec)
+    made = [r.id for r in readouts if not isinstance(r, Draw)]
+    samples = [SAMPLES] if chosen.trust.samples else []
+    ids = [*dict.fromkeys(chosen.outputs), *made, *samples]
+    places = saving.places(target, ids, join=chosen.join)
+    for place in places.values():
+        if place.exists() and not chosen.overwrite:
+            msg = f"{place} exists already: give --overwrite to replace it"
+            raise FileError(msg)
+        require_place(place)
+    return places

@@ -14,57 +14,57 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from care_runtime.care import Output
     from care_runtime.normalize import Affine
+    from care_runtime.readout import Answers, Readout
     from care_runtime.tiling import Cut
 
 
 @dataclass(slots=True)
 class Canvas:
-    """An output of the network, placed in an image of its own type and axes.
+    """A readout, placed in an image of its own type and axes.
 
     Parameters
     ----------
-    role
-        What the output is.
-    letters
-        Its axes as the network writes them, such as ``"BCYX"``.
+    readout
+        What is drawn.
+    keeps_z
+        Whether it has the Z that a volume was read with.
     channels
-        Channels the network writes for each of its inputs.
+        Channels for each input of the network.
     inverts
         Whether normalization is undone.
     axes
         Of the image, in its own order.
     pixels
         The image.
+    movie
+        The array of all random draws, of which `pixels` is one.
     saturated
         Pixels so far that its integers could not hold.
     """
 
-    role: Output
-    letters: str
+    readout: Readout
+    keeps_z: bool
     channels: int
     inverts: bool
     axes: str
     pixels: NDArray[Any]
+    movie: NDArray[Any] | None = None
     saturated: int = 0
 
     def write(
         self,
-        x: NDArray[np.float32],
-        y: NDArray[np.float32] | None,
+        answers: Answers,
         affine: Affine,
         where: tuple[int, int, int, int],
         cuts: Mapping[str, Cut],
     ) -> None:
-        """Undo the normalization of a tile and put its exact part in place.
+        """Compute a tile and put it in place.
 
         Parameters
         ----------
-        x
-            The normalized tile that the network saw, (C, [Z,] Y, X).
-        y
-            What it answered, in the axes of the output; None for a blank tile.
+        answers
+            What the network said about it, its exact part alone.
         affine
             The tile's normalization.
         where
@@ -72,36 +72,20 @@ class Canvas:
         cuts
             The tile by axis.
         """
-        values = self._answer(x, y, affine.blank)
-        keep = tuple(cuts[a].keep for a in "ZYX" if a in cuts and a in self.letters)
-        values = values[(slice(None), *keep)]
+        place = self._index(where, cuts)
+        values = self.readout(answers, self._numbers(place))
         if affine.low.ndim > values.ndim:  # the network projected Z
             affine = affine.plane(0)
-        if self.inverts and self.role.undo == "affine":
-            values = affine.invert(values)
-        elif self.inverts and self.role.undo == "scale":
-            values = affine.invert_scale(values)
+        if self.inverts and self.readout.undo != "none":
+            affine = affine.repeated(len(values) // len(affine.low))
+            undo = affine.invert
+            if self.readout.undo == "scale":
+                undo = affine.invert_scale
+            values = undo(values)
         if self.pixels.dtype.kind in "ui":
             values, lost = to_integers(values, self.pixels.dtype)
             self.saturated += lost
-        canonical(self.pixels, self.axes)[self._index(where, cuts)] = values
-
-    def _answer(
-        self,
-        x: NDArray[np.float32],
-        y: NDArray[np.float32] | None,
-        blank: NDArray[np.bool_],
-    ) -> NDArray[np.float32]:
-        """Order an answer as C, (Z,) Y, X; blank channels stay as they are."""
-        order = [a for a in "BCZYX" if a in self.letters]
-        if y is not None:
-            y = y.transpose([self.letters.index(a) for a in order])[0]
-            y = y if "C" in order else y[None]
-        else:
-            lost_z = x.ndim == 4 and "Z" not in order
-            y = np.zeros((self.channels, *x.shape[2 if lost_z else 1 :]), np.float32)
-        unchanged = self.role.undo == "affine" and y.shape == x.shape
-        return np.where(blank, x, y) if unchanged and blank.any() else y
+        canonical(self.pixels, self.axes)[place] = values
 
     def _index(
         self, where: tuple[int, int, int, int], cuts: Mapping[str, Cut]
@@ -111,8 +95,21 @@ class Canvas:
         channels = slice(number * self.channels, (number + 1) * self.channels)
         z: int | slice = plane
         if "Z" in cuts:
-            z = cuts["Z"].write if "Z" in self.letters else 0
+            z = cuts["Z"].write if self.keeps_z else 0
         return s, t, channels, z, cuts["Y"].write, cuts["X"].write
+
+    def _numbers(self, place: tuple[int | slice, ...]) -> NDArray[np.uint64]:
+        """Give every pixel of a tile its number in the image, counted as STCZYX."""
+        sizes = canonical(self.pixels, self.axes).shape
+        found = np.zeros((), np.uint64)
+        for part, size in zip(place, sizes, strict=True):
+            found = found * np.uint64(size)
+            if isinstance(part, slice):
+                steps = np.arange(part.start, part.stop, dtype=np.uint64)
+                found = found[..., None] + steps
+            else:
+                found = found + np.uint64(part)
+        return found
 
 
 def to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from care_runtime import variant
 from care_runtime._parse import Reader
 from care_runtime.errors import SpecError
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
+
+    from care_runtime.variant import Variant
 
 UNDO = ("affine", "scale", "none")
 
@@ -108,12 +111,16 @@ class Resample:
     round
         Whether interpolated values are rounded to the image's integers, as CSBDeep's
         upsampling does.
+    cubic
+        Whether voxels are to become cubic, so that an image with voxel sizes has a
+        factor of its own, and `factor` is that of the training.
     """
 
     axis: str
     factor: float
     when: Literal["before", "after"] = "before"
     round: bool = False
+    cubic: bool = False
 
     def rounds(self, dtype: np.dtype[Any]) -> bool:
         """Whether interpolated values of an image of this type are rounded."""
@@ -157,7 +164,7 @@ class CareConfig:
     outputs
         What each output is, by id.
     variants
-        Other forms of the network by file name, each with its sha256.
+        Other forms of the network by file name.
     training
         Experiment, data and their origin, steps, seed and scores; as it stands.
     """
@@ -168,7 +175,7 @@ class CareConfig:
     tiling: Tiling
     outputs: Mapping[str, Output]
     resample: Resample | None = None
-    variants: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Variant] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -176,6 +183,7 @@ class CareConfig:
         """Parse `config.care`; an error names every missing or unknown key."""
         read = Reader.of(values, "config.care", strict=True)
         outputs, resample = read.child("outputs"), read.maybe("resample")
+        variants = read.maybe("variants")
         care = cls(
             task=read.text("task"),
             version=read.text("version"),
@@ -183,7 +191,7 @@ class CareConfig:
             tiling=_tiling(read.child("tiling")),
             outputs={key: _output(outputs.child(key)) for key in outputs.keys},
             resample=_resample(resample) if resample else None,
-            variants=read.mapping("variants", {}),
+            variants=variant.parse(variants) if variants else {},
             training=read.mapping("training", {}),
         )
         read.done()
@@ -217,9 +225,10 @@ class CareConfig:
                 "factor": resample.factor,
                 "when": resample.when,
                 "round": resample.round,
+                "cubic": resample.cubic,
             }
         if self.variants:
-            out["variants"] = dict(self.variants)
+            out["variants"] = variant.write(self.variants)
         if self.training:
             out["training"] = dict(self.training)
         return out
@@ -258,6 +267,7 @@ def _resample(read: Reader) -> Resample:
         read.number("factor"),
         read.choice("when", ("before", "after"), "before"),
         read.flag("round", False),
+        read.flag("cubic", False),
     )
     read.done()
     return resample

@@ -74,6 +74,14 @@ def fetch(models: tuple[str, ...], zoo: str | None) -> None:
 @DEVICE
 @click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
 @click.option("--dtype", default="auto", show_default=True, help="auto or a type.")
+@click.option("--factor", type=float, help="Stretching of Z; else by the voxel sizes.")
+@click.option("--outputs", default="mean", show_default=True, help="As mean,scale.")
+@click.option("--confidence", type=float, help="Bounds lower and upper, as 0.9.")
+@click.option("--samples", default=0, help="Random draws, as stack and GIF.")
+@click.option("--seed", default=0, help="Of the draws.")
+@click.option("--flag", type=float, help="Mask where the disagreement exceeds it.")
+@click.option("--flag-scale", type=float, help="... or the relative scale exceeds it.")
+@click.option("--join", is_flag=True, help="All outputs as channels of one file.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @ZOO
 @JSON
@@ -84,16 +92,26 @@ def restore(
     device: str,
     zoo: str | None,
     as_json: bool,
+    outputs: str,
     **options: Any,
 ) -> None:
-    """Restore each INPUT: TIFF files, or folders of them."""
-    import care_runtime
-    from care_runtime import batch, report
+    """Restore each INPUT: TIFF files, or folders of them.
 
-    chosen = batch.Options(**options)
+    The first of --outputs goes to --output, others beside it, as NAME_scale.ome.tif.
+    """
+    import care_runtime
+    from care_runtime import batch, report, store
+    from care_runtime.trust import Trust
+
+    named = tuple(name.strip() for name in outputs.split(","))
+    asked = ("confidence", "samples", "seed", "flag", "flag_scale")
+    trust = Trust(**{name: options.pop(name) for name in asked})
+    chosen = batch.Options(outputs=named, trust=trust, **options)
     files = batch.sources([Path(name) for name in inputs])
     places = batch.targets(files, Path(output))
-    restorer = care_runtime.load(model, device=device, zoo=zoo)
+    package = store.locate(model, zoo=zoo)
+    needed = chosen.needs(package.spec)
+    restorer = care_runtime.load(package, device=device, outputs=needed)
     results = []
     for file, place in zip(files, places, strict=True):
         with report.progress_bar(file.name) as progress:

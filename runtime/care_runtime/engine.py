@@ -15,6 +15,7 @@ import numpy as np
 from care_runtime.errors import EngineError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class Engine:
         CPU threads; 0 leaves the choice to ONNX Runtime.
     exact
         Compute in full float32 on a GPU too, without TF32.
+    outputs
+        Names of those to give back, in the order of the network; None for all.
 
     Attributes
     ----------
@@ -64,7 +67,13 @@ class Engine:
     """
 
     def __init__(
-        self, path: Path, device: str = "auto", *, threads: int = 0, exact: bool = False
+        self,
+        path: Path,
+        device: str = "auto",
+        *,
+        threads: int = 0,
+        exact: bool = False,
+        outputs: Sequence[str] | None = None,
     ) -> None:
         number = _cuda_number(device)
         self._session = _session(path, number, threads, exact=exact)
@@ -74,7 +83,11 @@ class Engine:
             raise EngineError(_why_no_cuda(device))
         self.least = COLUMNS * (threads or _cores()) if self.device == "cpu" else 0
         self.inputs = tuple(i.name for i in self._session.get_inputs())
-        self.outputs = tuple(o.name for o in self._session.get_outputs())
+        found = tuple(o.name for o in self._session.get_outputs())
+        if outputs is not None and not set(outputs) <= set(found):
+            msg = f"expected the outputs {tuple(outputs)} from {path}, found {found}"
+            raise EngineError(msg)
+        self.outputs = found if outputs is None else tuple(outputs)
 
     def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.

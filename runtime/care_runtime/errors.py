@@ -49,3 +49,7 @@ class BlankImageWarning(UserWarning):
 
 class SeriesWarning(UserWarning):
     """A file holds several images, and only the first is read."""
+
+
+class FactorWarning(UserWarning):
+    """The factor of stretching, the file's voxel sizes and the model disagree."""

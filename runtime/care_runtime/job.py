@@ -11,14 +11,14 @@ from care_runtime import axes as axes_
 from care_runtime.contract import supported
 from care_runtime.errors import ImageError
 from care_runtime.image import AXES
-from care_runtime.options import read_normalization, read_tile
+from care_runtime.options import read_factor, read_normalization, read_tile
 from care_runtime.resample import stretched
 from care_runtime.tiling import Plan, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from care_runtime.care import Normalization, Tiling
+    from care_runtime.care import Normalization, Resample, Tiling
     from care_runtime.options import TileSize
     from care_runtime.spec import Spec
 
@@ -37,8 +37,8 @@ class Job:
         Channels that the network reads together.
     volume
         Whether the network reads Z; else planes are looped over.
-    factors
-        Stretching by axis, before the network.
+    resample
+        Stretching before the network, with the image's own factor.
     normalization
         How the image is normalized.
     values
@@ -51,7 +51,7 @@ class Job:
     sizes: Mapping[str, int]
     channels: int
     volume: bool
-    factors: Mapping[str, float]
+    resample: Resample | None
     normalization: Normalization
     values: tuple[float, float] | None
     plan: Plan
@@ -66,6 +66,13 @@ class Job:
     def measures(self) -> bool:
         """Whether percentiles have to be measured."""
         return self.values is None and self.normalization.percentiles is not None
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """Stretching by axis."""
+        return (
+            {self.resample.axis.upper(): self.resample.factor} if self.resample else {}
+        )
 
     def stretched(self, letter: str) -> int:
         """Pixels along an axis when it reaches the network."""
@@ -82,6 +89,23 @@ class Job:
         samples, times = range(self.sizes["S"]), range(self.sizes["T"])
         return product(samples, times, range(groups))
 
+    def facts(self) -> dict[str, str]:
+        """Say in words what is done, to be kept with the pixels."""
+        norm = self.normalization
+        if self.values is not None:
+            normalized = "grey values {:g} to {:g}".format(*self.values)
+        elif norm.percentiles is not None:
+            low, high = norm.percentiles
+            normalized = f"percentiles {low:g} to {high:g} over {norm.axes}"
+        else:
+            normalized = "none"
+        tile = " x ".join(f"{a} {n}" for a, n in self.plan.tile.items())
+        said = {"normalization": normalized, "tile": tile}
+        if self.resample is not None:
+            axis, factor = self.resample.axis, self.resample.factor
+            said["factor"] = f"{factor:.6g} along {axis.upper()}"
+        return said
+
     def __len__(self) -> int:
         """Count the tiles of the whole image."""
         groups = self.sizes["S"] * self.sizes["T"] * self.sizes["C"] // self.channels
@@ -95,6 +119,7 @@ def make(
     *,
     normalize: str | Sequence[float] = "auto",
     tile: TileSize = None,
+    factor: float | None = None,
     least: int = 0,
 ) -> Job:
     """Decide how an image is restored.
@@ -105,7 +130,7 @@ def make(
         The model.
     axes, shape
         Of the image.
-    normalize, tile
+    normalize, tile, factor
         What the user wishes; see `options`.
     least
         Pixels that a tile has at least at the bottom of the network.
@@ -130,7 +155,7 @@ def make(
     axes_.fit(axes, shape, tensor.letters, tensor.channels)
     sizes = dict.fromkeys(AXES, 1) | dict(zip(axes, shape, strict=True))
     volume = "Z" in tensor.letters
-    resample = care.resample
+    resample = read_factor(factor, care.resample)
     factors = {resample.axis.upper(): resample.factor} if resample else {}
     reached = {
         letter.lower(): stretched(sizes[letter], factors.get(letter, 1.0))
@@ -144,7 +169,7 @@ def make(
         sizes,
         tensor.channels,
         volume,
-        factors,
+        resample,
         normalization,
         values,
         plan,

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.normalize import Affine, percentiles
+from care_runtime.normalize import Affine
+from care_runtime.percentiles import percentiles, percentiles_of
 from care_runtime.resample import gather, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from care_runtime.care import Resample
     from care_runtime.job import Job
+    from care_runtime.resample import Samples
+
+BLOCK = 1 << 20
+"""Voxels of a resampled image that are held together."""
 
 
 def measured(
@@ -37,23 +44,25 @@ def measured(
     (sample, time, number), affine
         `number` counts the channels, or groups of channels that are read together.
     """
-    first = resample is not None and resample.when == "before" and job.measures
-    stretch = job.factors if first else {}
+    first = resample is not None and resample.when == "before"
+    factors = job.factors if first else {}
     rounded = resample is not None and resample.rounds(view.dtype)
     movies: dict[tuple[int, int], Affine] = {}
     for s, t, number in job.inputs():
         channels = slice(number * job.channels, (number + 1) * job.channels)
         if "T" not in job.normalization.axes:
-            frame = _stretched(view[s, t : t + 1, channels], stretch, round_=rounded)
-            yield (s, t, number), _affine(frame, job)
+            frame = view[s, t : t + 1, channels]
+            yield (s, t, number), _affine(frame, job, factors, round_=rounded)
             continue
         if (s, number) not in movies:
-            movie = _stretched(view[s, :, channels], stretch, round_=rounded)
-            movies[s, number] = _affine(movie, job)
+            movie = view[s, :, channels]
+            movies[s, number] = _affine(movie, job, factors, round_=rounded)
         yield (s, t, number), movies[s, number]
 
 
-def _affine(movie: NDArray[Any], job: Job) -> Affine:
+def _affine(
+    movie: NDArray[Any], job: Job, factors: Mapping[str, float], *, round_: bool
+) -> Affine:
     """Measure an image (T, C, Z, Y, X); the map has shape (C, Z or 1, 1, 1)."""
     shape = (job.channels, 1, 1, 1)
     if job.values is not None:
@@ -61,19 +70,73 @@ def _affine(movie: NDArray[Any], job: Job) -> Affine:
     q = job.normalization.percentiles
     if q is None:
         return Affine.between(np.zeros(shape), np.ones(shape))
-    over = (0, *("TCZYX".index(a) for a in job.normalization.axes if a != "T"))
-    low, high = percentiles(movie, q, over)[:, 0]
+    over = job.normalization.axes
+    if factors:
+        low, high = resampled(movie, q, over, factors, round_=round_)
+    else:
+        axes = (0, *("TCZYX".index(a) for a in over if a != "T"))
+        low, high = percentiles(movie, q, axes)[:, 0]
     return Affine.between(low, high)
 
 
-def _stretched(
-    movie: NDArray[Any], factors: Mapping[str, float], *, round_: bool
-) -> NDArray[Any]:
-    """Resample an image (T, C, Z, Y, X) as a whole."""
-    if not factors:
-        return movie
-    lines = [
-        samples(n, factors.get(a, 1.0))
-        for a, n in zip("CZYX", movie.shape[1:], strict=True)
-    ]
-    return gather(movie, lines, round_=round_)
+def resampled(
+    movie: NDArray[Any],
+    q: Sequence[float],
+    over: str,
+    factors: Mapping[str, float],
+    *,
+    round_: bool = False,
+) -> NDArray[np.float64]:
+    """Measure percentiles of an image as it is after resampling, block by block.
+
+    Parameters
+    ----------
+    movie
+        The image before, (T, C, Z, Y, X); measured over T in any case.
+    q
+        Percentiles, 0 to 100.
+    over
+        Those of ZYX that are measured over.
+    factors
+        Pixels after per pixel before, by axis.
+    round_
+        Round interpolated values to integers, as an image of integers would hold them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(len(q), C, Z, Y, X)``, where the axes measured over have length 1.
+    """
+    sizes = dict(zip("ZYX", movie.shape[2:], strict=True))
+    lines = {a: samples(n, factors.get(a, 1.0)) for a, n in sizes.items()}
+    kept = [1 if a in over else len(line.below) for a, line in lines.items()]
+    out = np.empty((len(q), movie.shape[1], *kept), np.float64)
+    for c, *at in np.ndindex(*out.shape[1:]):
+        window = [
+            line if a in over else line[i : i + 1]
+            for (a, line), i in zip(lines.items(), at, strict=True)
+        ]
+        blocks = partial(_blocks, movie[:, c], window, round_=round_)
+        out[:, c, *at] = percentiles_of(blocks, q)
+    return out
+
+
+def _blocks(
+    movie: NDArray[Any], window: Sequence[Samples], *, round_: bool
+) -> Iterator[NDArray[Any]]:
+    """Resample a channel (T, Z, Y, X) in blocks of at most `BLOCK` voxels."""
+    # Whole rows, then whole planes, as far as they fit.
+    cuts: list[list[slice]] = []
+    left = BLOCK
+    for line in reversed(window):
+        count = len(line.below)
+        step = min(count, max(left, 1))
+        cuts.insert(0, [slice(i, i + step) for i in range(0, count, step)])
+        left //= step
+    # Integers that float32 holds exactly are counted as such: one pass instead of two.
+    counted = round_ and np.promote_types(movie.dtype, np.float32) == np.float32
+    for frame in movie:
+        for cut in product(*cuts):
+            lines = [line[part] for line, part in zip(window, cut, strict=True)]
+            block = gather(frame[None], lines, round_=round_)
+            yield block.astype(movie.dtype, copy=False) if counted else block

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from care_runtime.errors import OptionError
+from care_runtime.errors import FactorWarning, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from care_runtime.care import Normalization
+    from care_runtime.care import Normalization, Resample
+    from care_runtime.image import Image
+
+AGREEMENT = 0.02
+"""Relative difference up to which two factors are the same."""
 
 TileSize = int | Mapping[str, int] | str | None
 """Kept size of a tile: pixels, pixels by axis, ``"N"``, ``"Y,X"``, ``"whole"``..."""
@@ -107,3 +112,65 @@ def read_normalization(
     if grey:
         return default, (low, high)
     return replace(default, percentiles=(low, high)), None
+
+
+def read_factor(wish: float | None, default: Resample | None) -> Resample | None:
+    """Read by how much an image is stretched before the network.
+
+    Parameters
+    ----------
+    wish
+        Pixels after per pixel before; None for the model's.
+    default
+        What the model says; None where it does not stretch.
+
+    Raises
+    ------
+    OptionError
+        If the model does not stretch, or the factor means nothing.
+    """
+    if wish is None:
+        return default
+    if default is None:
+        msg = f"a factor of {wish:g} was given, but the model stretches no axis"
+        raise OptionError(msg)
+    if not 0 < wish < float("inf"):
+        msg = f"expected a factor above 0, the stretching of Z, found {wish:g}"
+        raise OptionError(msg)
+    return replace(default, factor=float(wish))
+
+
+def factor_of(
+    image: Image, wish: float | None, default: Resample | None
+) -> float | None:
+    """Decide the factor: as wished, else by the voxel sizes, else the model's.
+
+    Parameters
+    ----------
+    image
+        Where the model makes voxels cubic, the ratio of its voxel sizes counts.
+    wish, default
+        As in `read_factor`.
+
+    Warns
+    -----
+    FactorWarning
+        If what was decided and the others differ by more than 2 %.
+    """
+    if default is None:
+        return wish
+    axis = default.axis.upper()
+    sizes = [image.voxel.get(a) for a in (axis, "X")]
+    known = default.cubic and all(sizes)
+    file = sizes[0] / sizes[1] if known else None  # type: ignore[operator]
+    named = {"--factor": wish, "the voxel sizes": file, "the model": default.factor}
+    given = {name: value for name, value in named.items() if value is not None}
+    source, factor = next(iter(given.items()))
+    for name, value in given.items():
+        if abs(value / factor - 1) > AGREEMENT:
+            msg = (
+                f"{axis} is stretched by {factor:.4g}, as {source} says, but "
+                f"{name} says {value:.4g}: give the right one as --factor"
+            )
+            warnings.warn(msg, FactorWarning, stacklevel=3)
+    return factor

@@ -9,44 +9,82 @@ import numpy as np
 
 from care_runtime.axes import restored_axes
 from care_runtime.canvas import Canvas
-from care_runtime.contract import supported
-from care_runtime.errors import SpecError
+from care_runtime.errors import OptionError, SpecError
 from care_runtime.pixels import result_type
+from care_runtime.readout import Draw, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from care_runtime.image import Image
     from care_runtime.job import Job
+    from care_runtime.readout import Readout
     from care_runtime.spec import Spec
-    from care_runtime.tensor import Tensor
+
+    Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
+
+SAMPLES = "samples"
+"""Id of the image that holds all random draws, along the axis S."""
 
 
 def canvases(
-    spec: Spec, job: Job, found: np.dtype[Any], wish: str
-) -> dict[str, Canvas]:
-    """Make room for every output of a model.
+    spec: Spec,
+    job: Job,
+    readouts: Sequence[Readout],
+    found: np.dtype[Any],
+    wish: str,
+    empty: Empty,
+) -> list[Canvas]:
+    """Make room for what is to be drawn.
 
     Parameters
     ----------
     spec, job
         The model, and what is to be done.
+    readouts
+        What is to be drawn.
     found
         Type of the image.
     wish
         Type asked for, or ``"auto"``.
+    empty
+        Makes an array of a shape and type, in memory or in a file.
     """
-    return {
-        tensor.id: _canvas(spec, tensor, job, found, wish) for tensor in spec.outputs
-    }
+    draws = [readout for readout in readouts if isinstance(readout, Draw)]
+    others = [readout for readout in readouts if not isinstance(readout, Draw)]
+    made = [_canvas(spec, r, job, found, wish, empty) for r in others]
+    if not draws:
+        return made
+    if "S" in job.axes:
+        msg = (
+            f"random draws lie along the axis S, which the image has (axes {job.axes}):"
+            " restore its samples one by one"
+        )
+        raise OptionError(msg)
+    first = _canvas(
+        spec, draws[0], job, found, wish, lambda n, t: empty((len(draws), *n), t)
+    )
+    movie = first.pixels
+    return made + [
+        replace(first, readout=draw, pixels=part, movie=movie)
+        for draw, part in zip(draws, movie, strict=True)
+    ]
 
 
 def _canvas(
-    spec: Spec, tensor: Tensor, job: Job, found: np.dtype[Any], wish: str
+    spec: Spec,
+    readout: Readout,
+    job: Job,
+    found: np.dtype[Any],
+    wish: str,
+    empty: Empty,
 ) -> Canvas:
-    role, channels = supported(spec).outputs[tensor.id], tensor.channels
-    inverts = job.inverts and role.undo != "none"
-    if inverts and channels != job.channels and job.channels > 1:
+    tensor = spec.output(readout.like)
+    channels = tensor.channels
+    inverts = job.inverts and readout.undo != "none"
+    if inverts and channels % job.channels:
         msg = (
             f"the output {tensor.id!r} has {channels} channels and the input "
             f"{job.channels}: its normalization cannot be undone, so the description "
@@ -57,15 +95,25 @@ def _canvas(
     axes = restored_axes(job.axes, channels_out=channels, keeps_z=keeps_z)
     inputs = job.sizes["C"] // job.channels
     sizes = {a: job.stretched(a) for a in axes} | {"C": inputs * channels}
-    in_units = inverts and role.undo == "affine"
+    in_units = inverts and readout.undo == "affine"
     dtype = result_type(wish, found, in_units=in_units)
-    pixels = np.empty([sizes[a] for a in axes], dtype)
-    return Canvas(role, tensor.letters, channels, inverts, axes, pixels)
+    if isinstance(readout, Flag):
+        dtype = np.dtype(np.uint8)
+    pixels = empty(tuple(sizes[a] for a in axes), dtype)
+    return Canvas(readout, keeps_z, channels, inverts, axes, pixels)
 
 
-def images(source: Image, job: Job, drawn: Mapping[str, Canvas]) -> dict[str, Image]:
-    """Give the outputs the calibration of the image they were made from."""
-    return {name: _calibrated(source, job, canvas) for name, canvas in drawn.items()}
+def images(source: Image, job: Job, drawn: Sequence[Canvas]) -> dict[str, Image]:
+    """Give what was drawn the calibration of the image it was made from."""
+    found = {}
+    for canvas in drawn:
+        image = _calibrated(source, job, canvas)
+        if not isinstance(canvas.readout, Draw):
+            found[canvas.readout.id] = image
+        elif canvas.movie is not None:
+            pixels, axes = canvas.movie, "S" + image.axes
+            found[SAMPLES] = replace(image, pixels=pixels, axes=axes)
+    return found
 
 
 def _calibrated(source: Image, job: Job, canvas: Canvas) -> Image:

@@ -16,9 +16,10 @@ import yaml
 from care_runtime.errors import FileError, SpecError
 from care_runtime.files import written
 from care_runtime.spec import Spec
+from care_runtime.tensor import File
 
 if TYPE_CHECKING:
-    from care_runtime.tensor import File
+    from collections.abc import Sequence
 
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 """What the description of a package is called."""
@@ -80,6 +81,15 @@ class Package:
             )
             raise SpecError(msg)
         return self.path(self.spec.weights.onnx)
+
+    def network(self, outputs: Sequence[str]) -> Path:
+        """Find the file that gives some outputs back and little else."""
+        care = self.spec.care
+        best, fewest = None, len(self.spec.outputs)
+        for name, variant in care.variants.items() if care else ():
+            if set(outputs) <= set(variant.outputs) and len(variant.outputs) < fewest:
+                best, fewest = File(name, variant.sha256), len(variant.outputs)
+        return self.path(best) if best else self.onnx
 
 
 def sha256(path: Path) -> str:

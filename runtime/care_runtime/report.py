@@ -133,6 +133,10 @@ def result(found: Result) -> None:
         f"{found.source} -> {found.target} ({image['axes']} {shape}, {image['dtype']}, "
         f"{found.seconds:.1f} s)"
     )
+    for file in found.files[1:]:
+        click.echo(f"  {file}")
+    if found.flag is not None:
+        click.echo(f"  flagged: {found.flag}")
     for note in found.notes:
         click.echo(f"warning: {found.source}: {note}", err=True)
 
@@ -140,7 +144,13 @@ def result(found: Result) -> None:
 def summary(results: Sequence[Result], provenance: Mapping[str, str]) -> None:
     """Print all results as JSON."""
     rows = [
-        {**asdict(r), "source": str(r.source), "target": str(r.target)} for r in results
+        {
+            **asdict(r),
+            "source": str(r.source),
+            "target": str(r.target),
+            "files": [str(file) for file in r.files],
+        }
+        for r in results
     ]
     done = sum(r.status == "done" for r in results)
     counts = {"done": done, "failed": len(results) - done}

@@ -11,14 +11,18 @@ import numpy as np
 from care_runtime import axes as axes_
 from care_runtime import job as job_
 from care_runtime import pixels as pixels_
+from care_runtime.answers import collect
 from care_runtime.axes import canonical
 from care_runtime.contract import supported
 from care_runtime.errors import AxesError, BlankImageWarning, EngineError
 from care_runtime.image import Image
 from care_runtime.measure import measured
+from care_runtime.options import factor_of
 from care_runtime.output import canvases, images
+from care_runtime.readout import Flag
 from care_runtime.resample import gather, samples
 from care_runtime.restored import Restored
+from care_runtime.trust import Trust, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from care_runtime.job import Job
     from care_runtime.normalize import Affine
     from care_runtime.options import TileSize
+    from care_runtime.output import Empty
     from care_runtime.spec import Spec
 
     Network = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
@@ -65,7 +70,11 @@ class Restorer:
         *,
         normalize: str | Sequence[float] = "auto",
         tile: TileSize = None,
+        factor: float | None = None,
         dtype: str = "auto",
+        outputs: Sequence[str] | None = None,
+        trust: Trust | None = None,
+        empty: Empty = np.empty,
         progress: Callable[[int, int], None] | None = None,
     ) -> Restored:
         """Restore an image of any size.
@@ -84,9 +93,19 @@ class Restorer:
         tile
             Kept size of a tile in pixels, for all axes or by axis, rounded up to the
             network's grid; ``"whole"`` for none. It changes speed and memory only.
+        factor
+            By how much Z is stretched before the network, where the model does; None
+            for the ratio of the image's voxel sizes (isotropic models) or the model's.
         dtype
             ``"auto"`` returns the type of an integer image where the output is in its
             units, rounded and clipped, and float32 else; or the name of a type.
+        outputs
+            Ids of the network's outputs to return, None for all of them.
+        trust
+            What to make of the predicted distribution: bounds, random draws, a mask.
+        empty
+            Makes the array of an image of some shape and type; one that maps a file
+            keeps images out of memory that are larger than it.
         progress
             Called with the number of tiles done and of all tiles, after each.
 
@@ -104,32 +123,37 @@ class Restorer:
         -----
         BlankImageWarning
             If a frame has no contrast; it is returned unchanged.
+        FactorWarning
+            If factor, voxel sizes and model disagree.
         """
         image = _image(image, axes)
+        trust = trust or Trust()
+        readouts = given(self.spec, outputs) + trust.readouts(self.spec)
         job = job_.make(
             self.spec,
             image.axes,
             image.pixels.shape,
             normalize=normalize,
             tile=tile,
+            factor=factor_of(image, factor, self._care.resample),
             least=getattr(self.network, "least", 0),
         )
         pixels_.check(image.pixels)
-        drawn = canvases(self.spec, job, image.pixels.dtype, dtype)
+        drawn = canvases(self.spec, job, readouts, image.pixels.dtype, dtype, empty)
         blank = self._fill(drawn, canonical(image.pixels, job.axes), job, progress)
         if blank:
             _warn(blank)
-        return self._restored(image, job, drawn, blank)
+        return self._restored(image, job, drawn, blank, trust)
 
     def _fill(
         self,
-        drawn: Mapping[str, Canvas],
+        drawn: Sequence[Canvas],
         view: NDArray[Any],
         job: Job,
         progress: Callable[[int, int], None] | None,
     ) -> int:
         """Restore tile by tile, and count the channels that were blank."""
-        resample = self._care.resample
+        resample = job.resample
         rounded = resample is not None and resample.rounds(view.dtype)
         lines = {
             a: samples(
@@ -152,9 +176,10 @@ class Restorer:
                 for cuts in job.plan:
                     window = [lines[a][cut.read] for a, cut in cuts.items()]
                     x = here(gather(frame, window, round_=rounded))
-                    answers = self._ask(x, here)
-                    for canvas, y in zip(drawn.values(), answers, strict=True):
-                        canvas.write(x, y, here, (s, t, number, plane), cuts)
+                    found = self._ask(x, here)
+                    answers = collect(self.spec, x, found, here.blank, cuts)
+                    for canvas in drawn:
+                        canvas.write(answers, here, (s, t, number, plane), cuts)
                     done += 1
                     if progress is not None:
                         progress(done, len(job))
@@ -173,28 +198,24 @@ class Restorer:
         return answers
 
     def _restored(
-        self, image: Image, job: Job, drawn: Mapping[str, Canvas], blank: int
+        self,
+        image: Image,
+        job: Job,
+        drawn: Sequence[Canvas],
+        blank: int,
+        trust: Trust,
     ) -> Restored:
-        main = self.spec.outputs[0].id
-        norm = job.normalization
-        if job.values is not None:
-            normalization = "grey values {:g} to {:g}".format(*job.values)
-        elif norm.percentiles is not None:
-            low, high = norm.percentiles
-            normalization = f"percentiles {low:g} to {high:g} over {norm.axes}"
-        else:
-            normalization = "none"
-        tile = " x ".join(f"{a} {n}" for a, n in job.plan.tile.items())
+        flags = _flagged(drawn)
+        facts = {**self.provenance, **job.facts(), **trust.facts()}
+        if flags is not None:
+            facts["flagged"] = f"{100 * flags[0]:.2f} % of pixels ({flags[1]})"
         return Restored(
             images=images(image, job, drawn),
-            main=main,
-            provenance={
-                **self.provenance,
-                "normalization": normalization,
-                "tile": tile,
-            },
-            saturated=drawn[main].saturated,
+            main=drawn[0].readout.id,
+            provenance=facts,
+            saturated=drawn[0].saturated,
             blank=blank,
+            flagged=None if flags is None else flags[0],
         )
 
 
@@ -226,6 +247,15 @@ def _check(
             f"{found}: it is not the one that the description of {spec.name!r} tells of"
         )
         raise EngineError(msg)
+
+
+def _flagged(drawn: Sequence[Canvas]) -> tuple[float, str] | None:
+    """Count what is flagged, as a fraction, and say by which thresholds."""
+    for canvas in drawn:
+        if isinstance(canvas.readout, Flag):
+            part = np.count_nonzero(canvas.pixels) / canvas.pixels.size
+            return part, str(canvas.readout)
+    return None
 
 
 def _warn(blank: int) -> None:

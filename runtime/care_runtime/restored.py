@@ -31,6 +31,8 @@ class Restored:
         Pixels of the main image that its integer type could not hold.
     blank
         Channels of frames without contrast, which were returned unchanged.
+    flagged
+        Fraction of the pixels that are not to be trusted; None if nobody asked.
     """
 
     images: Mapping[str, Image]
@@ -38,6 +40,7 @@ class Restored:
     provenance: Mapping[str, str] = field(default_factory=dict)
     saturated: int = 0
     blank: int = 0
+    flagged: float | None = None
 
     @property
     def image(self) -> NDArray[Any]:

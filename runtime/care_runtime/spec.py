@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from care_runtime._parse import Reader
@@ -19,7 +19,7 @@ from care_runtime.tensor import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 FORMAT = "0.5.4"
 """Version of the bioimage.io format that is written."""
@@ -103,6 +103,17 @@ class Spec:
         known = ", ".join(tensor.id for tensor in self.outputs)
         msg = f"the model {self.name!r} has no output {name!r}: it has {known}"
         raise SpecError(msg)
+
+    def only(self, names: Sequence[str]) -> Spec:
+        """Leave out all outputs but those that are named, in the order of the model.
+
+        Raises
+        ------
+        SpecError
+            If there is none of a name.
+        """
+        wanted = {self.output(name).id for name in names}
+        return replace(self, outputs=tuple(t for t in self.outputs if t.id in wanted))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Spec:

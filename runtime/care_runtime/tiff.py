@@ -15,6 +15,7 @@ from care_runtime.errors import (
     SeriesWarning,
 )
 from care_runtime.image import AXES, Image
+from care_runtime.scratch import LARGE
 from care_runtime.tiffcheck import quiet, require_whole
 from care_runtime.tiffmeta import calibration
 from care_runtime.tiffwrite import write
@@ -114,7 +115,9 @@ def _pages(tif: Any, path: Path) -> tuple[NDArray[Any], str]:
     arrays = []
     for series in tif.series if stack else [first]:
         require_whole(tif, series, path)
-        arrays.append(_native(series.asarray(), path))
+        # Large images are mapped: from the file itself, or from one that vanishes.
+        out = "memmap" if series.nbytes >= LARGE else None
+        arrays.append(_native(series.asarray(out=out), path))
         if arrays[-1].shape != series.shape:
             msg = (
                 f"expected an array of shape {series.shape} in {path}, found "

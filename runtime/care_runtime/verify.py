@@ -25,7 +25,14 @@ TEST_TOLERANCE = 1e-3
 """Largest difference to a test output, as a fraction of its range."""
 
 TILED_TOLERANCE = {"cpu": 0.0, "cuda": 1e-3}
-"""Largest difference between tiled and whole, as a fraction of the range, by device."""
+"""Largest difference between tiled and whole by device, as a part of the range."""
+
+LINEAR = ("mean", "member_mean")
+"""Kinds of outputs that a network computes without exponentials."""
+
+CURVED = 1e-6
+"""The same for scales and disagreements on a CPU: ONNX Runtime computes exponentials at
+the end of a row with other instructions than before it, which differ in the last bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +47,24 @@ class Verified:
         Between the tiled and the whole restoration, by output.
     device
         Where both were computed.
+    curved
+        Outputs that go through exponentials.
     """
 
     test: dict[str, float]
     tiled: dict[str, float]
     device: str
+    curved: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether all differences are within the tolerances."""
         seam = TILED_TOLERANCE[self.device.partition(":")[0]]
         small = all(value <= TEST_TOLERANCE for value in self.test.values())
-        return small and all(value <= seam for value in self.tiled.values())
+        return small and all(
+            value <= (max(seam, CURVED) if name in self.curved else seam)
+            for name, value in self.tiled.items()
+        )
 
 
 def verify(package: Package, engine: Engine) -> Verified:
@@ -77,7 +90,9 @@ def verify(package: Package, engine: Engine) -> Verified:
         for tensor, y in zip(spec.outputs, answers, strict=True)
         if tensor.test is not None
     }
-    return Verified(test, tiled, engine.device)
+    roles = supported(spec).outputs
+    curved = tuple(name for name in tiled if roles[name].kind not in LINEAR)
+    return Verified(test, tiled, engine.device, curved)
 
 
 def preprocessed(spec: Spec, image: NDArray[Any]) -> NDArray[Any]:
@@ -106,6 +121,7 @@ def tiled_difference(
         Largest difference as a fraction of the range, by output.
     """
     restorer, tiling = Restorer(spec, network), supported(spec).tiling
+    roles = supported(spec).outputs
     letters = spec.input.letters
     axes = letters.replace("B", "S")
     image = extended(image, spec, least=getattr(network, "least", 0))
@@ -117,7 +133,16 @@ def tiled_difference(
         tiled = restorer(image, axes, tile=tile, dtype="float32").outputs
         worst = {
             # numpy's maximum keeps a NaN, which no tolerance lets pass.
-            name: float(np.maximum(worst[name], difference(tiled[name], whole[name])))
+            name: float(
+                np.maximum(
+                    worst[name],
+                    difference(
+                        tiled[name],
+                        whole[name],
+                        least=float(roles[name].undo == "none"),
+                    ),
+                )
+            )
             for name in worst
         }
     return worst
@@ -150,9 +175,14 @@ def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]
     return np.pad(image, widths, mode="reflect")
 
 
-def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    """Largest absolute difference, as a fraction of the expected range."""
+def difference(
+    found: NDArray[Any], expected: NDArray[Any], *, least: float = 0.0
+) -> float:
+    """Largest absolute difference, as a fraction of the expected range.
+
+    `least` stands for the range where that is smaller: 1 for what lies within 0 and 1.
+    """
     if found.shape != expected.shape:
         return float("inf")
-    width = float(np.ptp(expected)) or 1.0
+    width = max(float(np.ptp(expected)), least) or 1.0
     return float(np.abs(found.astype(np.float64) - expected).max()) / width

@@ -1,98 +1,15 @@
-"""Normalization: percentiles are numpy's, and the affine map has an inverse."""
+"""Normalization: the affine map has an inverse, and no contrast is blank."""
 
 from __future__ import annotations
 
-import tracemalloc
 from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from care_runtime.normalize import Affine, percentiles
-
-INTEGERS = ["uint8", "int8", "uint16", "int16"]
-WIDER = ["int32", "uint32", "int64", "float16", "float32", "float64"]
-TINY = 1e-15
-Q = (0.0, 2.0, 33.3, 50.0, 99.8, 100.0)
-
-
-def images(dtypes: list[str]) -> Any:
-    shapes = arrays.array_shapes(min_dims=1, max_dims=4, max_side=6)
-    return st.sampled_from(dtypes).flatmap(
-        lambda dtype: arrays.arrays(
-            dtype,
-            shapes,
-            elements={"min_value": -1000, "max_value": 1000}
-            if dtype.startswith("float")
-            else None,
-        )
-    )
-
-
-@settings(max_examples=150)
-@given(images(INTEGERS), st.lists(st.floats(0, 100), min_size=1, max_size=3))
-def test_histogram_equals_numpy(image: Any, q: list[float]) -> None:
-    # numpy itself overflows where it interpolates in the type of the image.
-    expected = np.percentile(image.astype(np.float64), q)
-    np.testing.assert_allclose(percentiles(image, q).ravel(), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("dtype", [*INTEGERS, *WIDER, ">u2", ">f4"])
-@pytest.mark.parametrize("over", [(0,), (1, 2), (0, 2), (2, 0), (0, 1, 2)])
-def test_kept_axes(dtype: str, over: tuple[int, ...]) -> None:
-    image = np.random.default_rng(0).integers(0, 100, (3, 7, 11)).astype(dtype)
-    expected = np.percentile(image, Q, axis=over, keepdims=True)
-    found = percentiles(image, Q, over)
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(
-        found, expected, rtol=1e-3 if dtype == "float16" else TINY
-    )
-
-
-@pytest.mark.parametrize("dtype", ["int32", "float16"])
-def test_wide_ranges_do_not_overflow(dtype: str) -> None:
-    top = np.finfo(dtype).max if dtype == "float16" else np.iinfo(dtype).max
-    image = np.array([-top, top], dtype)
-    found = percentiles(image, (25, 50)).ravel()
-    np.testing.assert_allclose(found, [-0.5 * float(top), 0], rtol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
-def test_any_memory_layout(dtype: str) -> None:
-    base = np.random.default_rng(0).integers(0, 100, (6, 8, 10)).astype(dtype)
-    base.flags.writeable = False
-    views = [
-        base.T,
-        base[::2, ::-1, 1::3],
-        np.asfortranarray(base),
-        np.broadcast_to(base[:1], base.shape),
-        base[0, 0, 0],
-    ]
-    for view in views:
-        view = np.asarray(view)
-        found = percentiles(view, Q).ravel()
-        np.testing.assert_allclose(found, np.percentile(view, Q), rtol=1e-6)
-
-
-def test_bool_counts_as_0_and_1() -> None:
-    mask = np.arange(10) < 3
-    expected = np.percentile(mask.astype(np.uint8), Q)
-    np.testing.assert_array_equal(percentiles(mask, Q).ravel(), expected)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 2048, 2048), (4 << 20,), (2, 2048, 1024)])
-def test_a_histogram_holds_no_copy(shape: tuple[int, ...]) -> None:
-    image = np.zeros(shape, np.uint16)
-    tracemalloc.start()
-    try:
-        percentiles(image, Q)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 3 * image.nbytes  # a copy as int64 has 4 times the bytes
+from care_runtime.normalize import Affine
 
 
 @given(

@@ -23,6 +23,7 @@ from care_runtime.tensor import (
     SteppedSize,
     Tensor,
 )
+from care_runtime.variant import Variant
 
 BROAD = (
     Path(__file__).parents[3] / "shared/third_party/unet2d_nuclei_broad/bioimageio.yaml"
@@ -54,7 +55,7 @@ def full() -> Spec:
         "unet3d",
         resample=Resample("z", 2.5, "after", round=True),
         normalization=Normalization(None, "TZYX", invert=False),
-        variants={"model.fp16.onnx": "cd"},
+        variants={"model.mean.onnx": Variant(("mean",), "cd")},
         training={"steps": 10, "data": {"origin": "real"}, "scores": [1.5, None]},
     )
     return replace(

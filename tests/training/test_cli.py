@@ -80,7 +80,7 @@ def test_a_users_own_volume(tmp_path):
     ("words", "said"),
     [
         (["--axes", "ZYX"], "field0.tif"),
-        (["--patch", "31,31"], "grid of 2"),
+        (["--patch", "31,31"], "grid of [2, 2]"),
         (["--recipe", "magic"], "default, paper"),
         (["--init", "denoise_planarium"], "denoise_planarium"),
         (["--device", "tpu"], "tpu"),

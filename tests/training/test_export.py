@@ -14,7 +14,8 @@ from care_runtime.errors import ExportError, FileError
 from care_runtime.spec import Spec
 from care_training import export, fit
 from care_training.describe import describe
-from care_training.export import Contents, Sample, check_parity
+from care_training.export import Contents, check_parity
+from care_training.sample import Sample
 from care_training.unet import UNet, UNetConfig
 from tests.training.conftest import make_pair
 

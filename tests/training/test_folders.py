@@ -61,7 +61,7 @@ def test_axes_say_what_belongs_together(tmp_path, axes, count, shape, fields):
 
 def test_different_shapes_are_named(folders):
     tifffile.imwrite(folders / "high" / "field1.tif", np.ones((96, 81), np.uint16))
-    with pytest.raises(TrainingError, match=r"field1\.tif.*differ in shape"):
+    with pytest.raises(TrainingError, match=r"field1\.tif.*do not fit"):
         read(find(folders / "low", folders / "high"), "YX")
 
 

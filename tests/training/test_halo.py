@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from care_training.halo import measure
-from care_training.isotropic import Isotropic
+from care_training.isotropic import Isotropic, IsotropicConfig
 from care_training.projection import Projection, ProjectionConfig
 from care_training.unet import UNet, UNetConfig
 
@@ -50,6 +50,6 @@ def test_halo_of_projections(depth, convolutions, on_grid):
 
 
 def test_halo_of_both_views():
-    network = Isotropic(UNetConfig(depth=1, kernel=3, filters=4))
+    network = Isotropic(IsotropicConfig(UNetConfig(depth=1, kernel=3, filters=4)))
     plane = measure(network.unet, network.unet.form)["y"]
     assert measure(network, network.form) == dict.fromkeys("zyx", plane)

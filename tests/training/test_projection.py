@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from care_training.isotropic import Isotropic
+from care_training.isotropic import Isotropic, IsotropicConfig
 from care_training.projection import Projection, ProjectionConfig
 from care_training.unet import UNet, UNetConfig, count_parameters
 
@@ -33,14 +33,14 @@ def test_planes_that_are_alike_are_their_own_projection():
 @pytest.mark.parametrize("channels", [1, 2])
 def test_both_views_of_the_identity_are_the_image(channels):
     config = UNetConfig(filters=2, channels_in=channels, channels_out=channels)
-    network = Isotropic(config)
+    network = Isotropic(IsotropicConfig(config))
     torch.nn.init.zeros_(network.unet.head.weight)
     x = torch.rand(2, channels, 8, 12, 16)
     torch.testing.assert_close(network(x), x)
 
 
 def test_a_scale_is_never_below_its_floor():
-    network = Isotropic(UNetConfig(filters=2, probabilistic=True))
+    network = Isotropic(IsotropicConfig(UNetConfig(filters=2, probabilistic=True)))
     mean, scale = network(torch.randn(1, 1, 8, 8, 8))
     assert mean.shape == scale.shape == (1, 1, 8, 8, 8)
     assert mean.min() >= 0

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from care_runtime.care import CareConfig
     from care_runtime.spec import Spec
+    from care_training.calibration import Calibration
     from care_training.evaluate import Evaluation
 
 INTENSITY = (
@@ -45,7 +46,13 @@ class Facts:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def card(name: str, spec: Spec, facts: Facts, evaluation: Evaluation | None) -> str:
+def card(
+    name: str,
+    spec: Spec,
+    facts: Facts,
+    evaluation: Evaluation | None,
+    calibration: Calibration | None = None,
+) -> str:
     """Write the README of a package.
 
     Parameters
@@ -58,6 +65,8 @@ def card(name: str, spec: Spec, facts: Facts, evaluation: Evaluation | None) -> 
         Data and training.
     evaluation
         Scores on held-back images, None if nothing was held back.
+    calibration
+        Measured on the same images; None if no distribution is predicted.
     """
     trained = "\n".join(f"- {key}: {value}" for key, value in facts.training.items())
     limits = "\n".join(f"- {limit}" for limit in (*facts.limits, INTENSITY))
@@ -84,7 +93,7 @@ Licence of the data: {facts.licence}
 # Validation
 
 {_scores(evaluation)}
-
+{_calibration(calibration)}
 ## Limits
 
 {limits}
@@ -126,3 +135,18 @@ them, the PSNR of the network has a standard deviation of {evaluation.spread:.2f
 Truth is normalized between its percentiles 0.1 and 99.9 and every image is fitted to it
 by least squares, as in the paper. Each baseline has the strength (in brackets) that
 scores best on these very images."""
+
+
+def _calibration(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return ""
+    return f"""
+## Calibration
+
+![Accuracy against confidence](calibration.png)
+
+Expected calibration error on the same images: **{calibration.error:.3f}** (mean over
+{len(calibration.confidence)} confidence levels, {calibration.pixels} foreground pixels,
+those above Otsu's threshold of the truth). 0 means that the truth lies in the predicted
+intervals exactly as often as they say.
+"""

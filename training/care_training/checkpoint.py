@@ -14,8 +14,8 @@ from care_runtime.files import written
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from care_training.networks import Core
     from care_training.recipe import Recipe
-    from care_training.unet import UNet
 
 KEPT = ("step", "best_loss", "best_weights", "stale", "rate", "history")
 
@@ -42,8 +42,8 @@ class State:
         Loss and validation scores at every validation.
     """
 
-    network: UNet
-    average: UNet
+    network: Core
+    average: Core
     optimizer: torch.optim.Optimizer
     step: int = 0
     best_loss: float = math.inf

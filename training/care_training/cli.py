@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,14 +10,10 @@ import click
 from care_runtime import __version__
 from care_runtime.commands import FAILED, Commands
 from care_runtime.errors import OptionError
+from care_training import options, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from care_training.evaluate import Evaluation
-    from care_training.train import Progress
-
-FOLDER = click.Path(path_type=Path)
+    from pathlib import Path
 
 
 class _Commands(Commands):
@@ -48,73 +40,51 @@ def main() -> None:
     """Train CARE networks and export them as packages for care-run."""
 
 
-def _compute(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where to train."""
-    for option in (
-        click.option("--workers", default=0, help="Processes that cut patches."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "fp32", "bf16"]),
-            default="auto",
-            show_default=True,
-            help="auto is bf16 on CUDA, else fp32.",
-        ),
-        click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
-        click.option("--seed", type=int, help="Of weights and patches."),
-        click.option("--batch", type=int, help="Patches in a step."),
-        click.option("--steps", type=int, help="Optimizer steps."),
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
-@click.option("--low", type=FOLDER, required=True, help="Folder of noisy images.")
-@click.option("--high", type=FOLDER, required=True, help="Folder of their targets.")
-@click.option("--axes", required=True, help="Of every image, as ZYX; with Z in 3-D.")
+@options.IMAGES
 @click.option("--name", required=True, help="Of the model.")
-@click.option("-o", "--output", type=FOLDER, required=True, help="Folder.")
-@click.option("--init", help="Model to start from: a package of care-train.")
-@click.option("--recipe", default="default", show_default=True, help="Or paper.")
-@click.option("--depth", type=int, help="Poolings of the U-Net; 2 in the paper.")
-@click.option("--kernel", type=int, help="Kernel width; 5 in 2-D, 3 in 3-D.")
-@click.option("--filters", type=int, help="Filters of the first level; 32.")
-@click.option("--patch", help="Patch in pixels, as 128,128 or 16,64,64.")
-@click.option(
-    "--fresh-noise",
-    type=click.FloatRange(0, 1),
-    help="Share of patches with noise drawn anew; for few images from a camera.",
-)
-@_compute
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
+@options.KIND
+@options.NETWORK
+@options.COMPUTE
 def fit(
-    low: Path,
-    high: Path,
+    low: Path | None,
+    high: Path | None,
     axes: str,
     name: str,
     output: Path,
+    isotropic: Path | None,
+    factor: float | None,
+    blur: float | None,
+    recalibrate: bool,
     init: str | None,
     recipe: str,
     patch: str | None,
     device: str,
     precision: str,
     workers: int,
-    **numbers: Any,
+    **values: Any,
 ) -> None:
-    """Train a model on image pairs of your own, and export it.
+    """Train a model on images of your own, and export it.
 
     The images of --low and --high are paired by name and show the same fields. Some are
     held back to score the model. A run that was stopped goes on from its checkpoint.
     """
     from care_training import own
     from care_training.fit import Compute
+    from care_training.kind import Kind
     from care_training.recipe import get_recipe
+    from care_training.request import Request, prepare
 
-    changes = {key: value for key, value in numbers.items() if value is not None}
-    shape = {k: changes.pop(k) for k in ("depth", "kernel", "filters") if k in changes}
+    kind = _taken(
+        values, "projection", "height", "upsample", "probabilistic", "ensemble"
+    )
+    shape = _taken(values, "depth", "kernel", "filters")
+    changes = {key: value for key, value in values.items() if value is not None}
     if patch:
         changes["patch"] = _sizes(patch)
-    request = own.Request(
-        low,
+    request = Request(
+        _source(low, isotropic, factor, blur),
         high,
         axes.upper(),
         name,
@@ -123,20 +93,49 @@ def fit(
         Compute(device, precision, workers),
         init,
         shape,
+        Kind(**kind, isotropic=factor),
+        blur,
+        recalibrate,
     )
-    prepared = own.prepare(request)
-    _report_images(prepared)
-    with _progress() as progress:
+    prepared = prepare(request)
+    show.images(prepared)
+    with show.progress() as progress:
         package, scores = own.train(request, prepared, progress)
-    _report_model(package.folder, scores)
+    show.model(package.folder, scores)
+
+
+def _taken(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Take options out of others, leaving out those that were not given."""
+    taken = {name: values.pop(name) for name in names}
+    return {name: value for name, value in taken.items() if value is not None}
+
+
+def _source(
+    low: Path | None, isotropic: Path | None, factor: float | None, blur: float | None
+) -> Path:
+    """Decide which images are learnt from."""
+    if (low is None) == (isotropic is None):
+        msg = "expected either --low with --high, or --isotropic with volumes"
+        raise OptionError(msg)
+    if (isotropic is None) != (factor is None):
+        msg = "--isotropic needs the --factor of its Z, and no other kind has one"
+        raise OptionError(msg)
+    if blur is not None and isotropic is None:
+        msg = "--blur is that of --isotropic: leave it out"
+        raise OptionError(msg)
+    source = low or isotropic
+    assert source is not None
+    return source
 
 
 @main.command()
 @click.argument("name")
-@click.option("--data", type=FOLDER, required=True, help="Folder of the images.")
-@click.option("-o", "--output", type=FOLDER, required=True, help="Folder.")
+@click.option(
+    "--data", type=options.FOLDER, required=True, help="Folder of the images."
+)
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
 @click.option("--quick", is_flag=True, help="Only show that all of it works.")
-@_compute
+@options.COMPUTE
 def run(
     name: str,
     data: Path,
@@ -155,9 +154,36 @@ def run(
     recipe = reproduce.quick(found.recipe) if quick else found.recipe
     recipe = replace(recipe, **{k: v for k, v in numbers.items() if v is not None})
     compute = Compute(device, precision, workers)
-    with _progress() as progress:
+    with show.progress() as progress:
         made = reproduce.reproduce(found, recipe, data, output, compute, progress)
-    _report_model(made[0].folder, made[1])
+    show.model(made[0].folder, made[1])
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--low", type=options.FOLDER, required=True, help="Folder of noisy images."
+)
+@click.option(
+    "--high", type=options.FOLDER, required=True, help="Folder of their truth."
+)
+@click.option("--axes", required=True, help="Of the images, as ZYX.")
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="Fit the predicted scale on half of the images, and write the package.",
+)
+def evaluate(
+    model: str, low: Path, high: Path, axes: str, output: Path, recalibrate: bool
+) -> None:
+    """Score MODEL on images that it never saw, and say how far to trust it."""
+    from care_training import assess
+
+    found = assess.assess(
+        model, low, high, axes.upper(), output, recalibrate=recalibrate
+    )
+    show.assessment(found, output)
 
 
 @main.command("list")
@@ -171,8 +197,8 @@ def list_() -> None:
 
 
 @main.command("import-csbdeep")
-@click.argument("folder", metavar="MODELDIR", type=FOLDER)
-@click.option("-o", "--output", type=FOLDER, required=True, help="Folder.")
+@click.argument("folder", metavar="MODELDIR", type=options.FOLDER)
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
 @click.option("--class", "kind", default="CARE", show_default=True, help="Of CSBDeep.")
 @click.option("--factor", type=float, help="Of an upsampling or isotropic model.")
 @click.option("--percentiles", default="2,99.8", show_default=True, help="LOW,HIGH.")
@@ -191,84 +217,13 @@ def import_csbdeep(
 
 
 @main.command()
-@click.argument("package", type=FOLDER)
+@click.argument("package", type=options.FOLDER)
 def add(package: Path) -> None:
     """Place PACKAGE in the zoo of the checkout, with its line in the registry."""
     from care_training import zoo
 
     entry = zoo.add(package)
     click.echo(f"{entry.file} sha256:{entry.sha256}")
-
-
-def _report_images(prepared: Any) -> None:
-    from care_training.folders import SHIFT
-
-    split = prepared.split
-    click.echo(
-        f"{len(split.training)} images to train on; held back: "
-        + ", ".join(pair.name for pair in split.validation)
-    )
-    farthest = max(prepared.shifts, key=lambda shift: shift.distance)
-    click.echo(f"largest shift within a pair: {farthest.distance:.1f} pixels")
-    for shift in prepared.shifts:
-        if shift.distance >= SHIFT:
-            pixels = ", ".join(f"{n:+.1f}" for n in shift.pixels)
-            click.echo(
-                f"warning: the images of {shift.name} are shifted by {pixels} pixels: "
-                "register them, or the restoration will be blurred",
-                err=True,
-            )
-
-
-def _report_model(folder: Path, scores: Evaluation) -> None:
-    for name, row in scores.rows.items():
-        click.echo(
-            f"  {name:20} PSNR {row.psnr:5.2f} dB   NRMSE {row.nrmse:.4f}   "
-            f"SSIM {row.ssim:.3f}"
-        )
-    click.echo(f"{folder}\n  care-run restore image.tif -m {folder} -o restored.tif")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """Show loss, validation PSNR and time left; in a pipe, a line a validation."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("")
-
-        def update(state: Progress) -> None:
-            text = _state(state)
-            bar.update(task, completed=state.step, total=state.steps, description=text)
-
-        yield update
-
-
-class _Lines:
-    """Prints a line when the validation has changed."""
-
-    def __init__(self) -> None:
-        self._last: float | None = None
-
-    def __call__(self, state: Progress) -> None:
-        found = state.validation_psnr
-        if not math.isnan(found) and found != self._last:
-            click.echo(f"{state.step}/{state.steps} {_state(state)}", err=True)
-            self._last = found
-
-
-def _state(state: Progress) -> str:
-    minutes, seconds = divmod(int(state.seconds_left), 60)
-    return (
-        f"loss {state.loss:.4f}  validation {state.validation_psnr:.2f} dB  "
-        f"left {minutes}:{seconds:02d}"
-    )
 
 
 def _sizes(text: str) -> tuple[int, ...]:

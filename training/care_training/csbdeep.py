@@ -11,8 +11,9 @@ import numpy as np
 from care_runtime.care import Resample
 from care_runtime.errors import FileError, SpecError
 from care_training import card, describe, export, keras
-from care_training.isotropic import Isotropic
+from care_training.isotropic import Isotropic, IsotropicConfig
 from care_training.projection import Projection, ProjectionConfig
+from care_training.sample import Sample
 from care_training.simulate import Camera, filaments
 from care_training.unet import UNet, UNetConfig
 
@@ -104,7 +105,7 @@ def _network(config: dict[str, Any], kind: str) -> AnyNetwork:
     unet = unet_config(config)
     if kind == "ProjectionCARE":
         return Projection(projection_config(config))
-    return Isotropic(unet) if kind == "IsotropicCARE" else UNet(unet)
+    return Isotropic(IsotropicConfig(unet)) if kind == "IsotropicCARE" else UNet(unet)
 
 
 def unet_config(config: dict[str, Any]) -> UNetConfig:
@@ -220,7 +221,7 @@ def convert(
         },
     )
     text = card.card(model.name, spec, facts, None)
-    contents = export.Contents(export.Sample(low), text, {"origin": "imported"})
+    contents = export.Contents(Sample(low), text, {"origin": "imported"})
     return export.export(model.network, spec, lambda _: contents, folder)
 
 
@@ -233,4 +234,4 @@ def _resample(kind: str, factor: float | None) -> Resample | None:
         return None
     if kind == "UpsamplingCARE":  # zooms integers in their own type
         return Resample("z", factor, "before", round=True)
-    return Resample("z", factor, "after")
+    return Resample("z", factor, "after", cubic=True)

@@ -32,10 +32,17 @@ WHOLE = 16
 
 TAGS = ("image-restoration", "fluorescence-light-microscopy", "care", "unet")
 
-DESCRIPTIONS = {
-    "mean": "Restored image, normalized like the input",
-    "scale": "Scale of the Laplace distribution of every pixel",
+OUTPUTS = {
+    # By id: how normalization is undone, and what it is.
+    "mean": ("affine", "Restored image, normalized like the input"),
+    "scale": ("scale", "Scale of the Laplace distribution of every pixel"),
+    "std": ("scale", "Standard deviation of the ensemble's distribution"),
+    "disagreement": ("none", "Disagreement of the ensemble, 0 to 1"),
+    "member_mean": ("affine", "Restored image by each network of the ensemble"),
+    "member_scale": ("scale", "Scale by each network of the ensemble"),
+    "height": ("none", "Plane of the surface that was projected, from 0"),
 }
+"""Everything that a network may give back."""
 
 CITATION = {
     "text": (
@@ -67,10 +74,10 @@ def describe(
     resample
         Stretching of the image before the network.
     """
-    undo = ("affine", "scale") if form.same_channels else ("none", "none")
-    roles = {"mean": Output("mean", undo[0])}
-    if form.probabilistic:
-        roles["scale"] = Output("scale", undo[1])
+    roles = {
+        name: Output(name, OUTPUTS[name][0] if form.same_channels else "none")
+        for name in form.outputs
+    }
     source = Tensor(
         id="input",
         axes=_axes(form.space, form.channels_in, "channel"),
@@ -81,8 +88,8 @@ def describe(
     outputs = tuple(
         Tensor(
             id=role,
-            axes=_axes(form.restored, form.channels_out, "restored"),
-            description=DESCRIPTIONS[role],
+            axes=_axes(form.restored, form.channels(role), "restored"),
+            description=OUTPUTS[role][1],
             data={"type": "float32"},
         )
         for role in roles

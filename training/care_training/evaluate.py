@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime.resample import gather
 from care_runtime.score import Scores, score
 from care_training import baselines
+from care_training.pairs import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from care_runtime.restored import Restored
     from care_training.baselines import Baseline
@@ -60,7 +64,6 @@ class Evaluation:
 def evaluate(
     restorer: Callable[..., Restored],
     pairs: Sequence[Pair],
-    axes: str,
     methods: Sequence[Baseline] = (baselines.GAUSSIAN,),
 ) -> Evaluation:
     """Score input, baselines and network on image pairs.
@@ -70,26 +73,40 @@ def evaluate(
     restorer
         The exported model, as a user runs it.
     pairs
-        Images of shape (C, [Z,] Y, X) that training never saw.
-    axes
-        Of these images, such as ``"CYX"``.
+        Images of shape (C, [Z,] Y, X) that training never saw. What is compared with
+        the truth as input, and what baselines start from, is as large as the truth: a
+        stack is stretched, or where it is to be projected, its maximum is taken.
     methods
         Baselines, each at the strength that is best on these very images.
     """
+    shown = [replace(pair, low=comparable(pair)) for pair in pairs]
     rows = {
-        "input": Scores.mean([s for pair in pairs for s in _scores(pair.low, pair)])
+        "input": Scores.mean([s for pair in shown for s in _scores(pair.low, pair)])
     }
     for method in methods:
-        found = baselines.best(method, pairs)
+        found = baselines.best(method, shown)
         rows[f"{found.name} ({found.strength:g})"] = found.scores
-    restored = [
-        s
-        for pair in pairs
-        for s in _scores(restorer(pair.low, axes, dtype="float32").image, pair)
-    ]
+    restored = [s for pair in pairs for s in _scores(_restore(restorer, pair), pair)]
     rows["network"] = Scores.mean(restored)
     spread = float(np.std([s.psnr for s in restored]))
     return Evaluation(tuple(pair.name for pair in pairs), rows, spread)
+
+
+def comparable(pair: Pair) -> NDArray[Any]:
+    """Bring the low image of a pair to the size of the high one, without a network."""
+    if pair.low.ndim > pair.high.ndim:
+        projected: NDArray[Any] = pair.low.max(axis=1)
+        return projected
+    return gather(pair.low, lines(pair))
+
+
+def axes_of(image: NDArray[Any]) -> str:
+    """Name the axes of an image of a pair."""
+    return "CZYX" if image.ndim == 4 else "CYX"
+
+
+def _restore(restorer: Callable[..., Restored], pair: Pair) -> NDArray[Any]:
+    return restorer(pair.low, axes_of(pair.low), dtype="float32").image
 
 
 def _scores(image: Any, pair: Pair) -> list[Scores]:

@@ -13,16 +13,17 @@ import yaml
 from onnx import numpy_helper
 
 from care_runtime import package as package_
-from care_runtime import picture, tiff
 from care_runtime.contract import supported
 from care_runtime.engine import Engine
 from care_runtime.errors import ExportError, FileError
-from care_runtime.image import Image
 from care_runtime.restore import Restorer
 from care_runtime.spec import Weights
 from care_runtime.tensor import File
-from care_runtime.verify import difference, extended, preprocessed, verify
-from care_training import describe, graph
+from care_runtime.variant import Variant
+from care_runtime.verify import difference, preprocessed, verify
+from care_training import describe, graph, plot
+from care_training.ensemble import Ensemble, MeanOnly
+from care_training.sample import test_image, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,26 +33,15 @@ if TYPE_CHECKING:
 
     from care_runtime.package import Package
     from care_runtime.spec import Spec
+    from care_training.calibration import Calibration
     from care_training.form import Network
+    from care_training.sample import Sample
+
+CALIBRATION = "calibration.png"
+"""Accuracy against confidence, in the package of a probabilistic model."""
 
 PARITY = 1e-4
 """Largest difference between ONNX Runtime and torch, as a fraction of the range."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """An image that a package carries, to test and to show the model.
-
-    Parameters
-    ----------
-    low
-        Raw input of shape (C, [Z,] Y, X).
-    truth
-        What it should become, if that is known.
-    """
-
-    low: NDArray[Any]
-    truth: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +56,14 @@ class Contents:
         README of the model, markdown.
     training
         Facts about the training, for `config.care`.
+    calibrations
+        To be drawn as ``calibration.png``, by name.
     """
 
     sample: Sample
     card: str
     training: Mapping[str, Any] = field(default_factory=dict)
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
 
 def export(
@@ -135,14 +128,17 @@ def _write(
     contents = fill(restorer)
     spec = describe.with_training(spec, contents.training)
     graph.embed(spec, path)
-    tested = _test_image(contents.sample.low, spec)
+    tested = test_image(contents.sample.low, spec)
     x = preprocessed(spec, tested)
     check_parity(network, engine, x)
+    spec = _with_variants(network, spec, x, folder)
     np.save(folder / "test_input.npy", tested)
     for tensor, y in zip(spec.outputs, engine(x), strict=True):
         np.save(folder / f"test_{_suffix(tensor.id)}.npy", y)
     (folder / "README.md").write_text(contents.card, "utf-8")
-    _write_sample(contents.sample, restorer, folder)
+    if contents.calibrations:
+        plot.calibration(folder / CALIBRATION, contents.calibrations)
+    write(contents.sample, restorer, folder)
     spec = _with_files(spec, folder)
     text = yaml.safe_dump(spec.to_dict(), sort_keys=False, allow_unicode=True, width=88)
     (folder / package_.NAMES[0]).write_text(text, "utf-8")
@@ -153,6 +149,21 @@ def _write(
             f"{found.tiled}, as fractions of the range): it is not written"
         )
         raise ExportError(msg)
+
+
+def _with_variants(
+    network: Network, spec: Spec, x: NDArray[np.float32], folder: Path
+) -> Spec:
+    """Write the mean of an ensemble alone: the whole graph always computes the rest."""
+    if not isinstance(network, Ensemble):
+        return spec
+    name, only = "model.mean.onnx", spec.only(["mean"])
+    lean = MeanOnly(network)
+    graph.export(lean, only, folder / name)
+    graph.embed(only, folder / name)
+    check_parity(lean, Engine(folder / name, "cpu"), x)
+    variants = {name: Variant(("mean",), package_.sha256(folder / name))}
+    return replace(spec, care=replace(supported(spec), variants=variants))
 
 
 @torch.no_grad()
@@ -182,46 +193,6 @@ def check_parity(network: Network, engine: Engine, x: NDArray[np.float32]) -> No
                 raise ExportError(msg)
 
 
-def _test_image(low: NDArray[Any], spec: Spec) -> NDArray[np.float32]:
-    """Take the middle of a sample, of a size that bioimage.io tools may cut.
-
-    A sample that is smaller is mirrored at its borders first.
-    """
-    image = extended(low[None], spec)
-    tiling, crop = supported(spec).tiling, []
-    for size, axis in zip(image.shape, spec.input.axes, strict=True):
-        if axis.kind != "space":
-            wanted = size
-        elif isinstance(axis.size, int):
-            wanted = axis.size
-        else:
-            wanted = 2 * tiling.margin(axis.id) + 4 * tiling.multiple[axis.id]
-        start = max(0, size - wanted) // 2
-        crop.append(slice(start, start + wanted))
-    return image[tuple(crop)].astype(np.float32)
-
-
-def _write_sample(sample: Sample, restorer: Restorer, folder: Path) -> None:
-    axes = restorer.spec.input.letters.replace("B", "")
-    low = Image(sample.low, axes)
-    restored = restorer(low)
-    tiff.write(folder / "sample.tif", low)
-    if sample.truth is not None:
-        truth = Image(sample.truth, axes[-sample.truth.ndim :])
-        tiff.write(folder / "sample_truth.tif", truth)
-    shown = [picture.plane(image) for image in (low, restored.images[restored.main])]
-    side = min(*shown[0].shape, 256)
-    crops = [plane[:side, :side] for plane in shown]
-    picture.write_png(folder / "cover.png", _two_to_one(picture.side_by_side(crops)))
-
-
-def _two_to_one(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Crop a picture to the 2:1 that bioimage.io asks of covers."""
-    height = image.shape[1] // 2
-    width = 2 * min(image.shape[0], height)
-    return image[: width // 2, :width]
-
-
 def _with_files(spec: Spec, folder: Path) -> Spec:
     """Name every file of the package in its description, with its hash."""
 
@@ -237,8 +208,9 @@ def _with_files(spec: Spec, folder: Path) -> Spec:
     )
     source = replace(spec.input, test=file("test_input.npy"), sample=file("sample.tif"))
     about = {**spec.about, "covers": ["cover.png"], "documentation": "README.md"}
-    if (folder / "sample_truth.tif").is_file():
-        about["attachments"] = [plain("sample_truth.tif")]
+    more = [n for n in ("sample_truth.tif", CALIBRATION) if (folder / n).is_file()]
+    if more:
+        about["attachments"] = [plain(name) for name in more]
     weights = Weights(file("model.onnx"), graph.OPSET)
     return replace(
         spec, inputs=(source,), outputs=outputs, about=about, weights=weights

@@ -1,4 +1,4 @@
-"""Fit: from image pairs to a trained network, and from that to a package."""
+"""Fit: from image pairs to a trained network."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import platform
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from care_runtime.errors import TrainingError
-from care_training import card, evaluate, export, train
+from care_training import export, networks, train
 from care_training.patches import Patches
-from care_training.unet import UNet, UNetConfig, count_parameters
+from care_training.unet import count_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from care_runtime.package import Package
-    from care_runtime.restore import Restorer
-    from care_runtime.spec import Spec
-    from care_training.baselines import Baseline
-    from care_training.pairs import Split
+    from care_training.form import Form
+    from care_training.networks import AnyNetwork, Config
+    from care_training.pairs import Pair, Split
     from care_training.recipe import Recipe
     from care_training.train import Progress
 
@@ -57,33 +57,11 @@ class Trained:
         Steps, seed, device and the like, by name.
     """
 
-    network: UNet
+    network: AnyNetwork
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a package says and shows beside its network.
-
-    Parameters
-    ----------
-    name
-        What the model is called on the command line.
-    facts
-        Data, licence and limits.
-    sample
-        Image for test tensors and cover.
-    baselines
-        Methods to compare with.
-    """
-
-    name: str
-    facts: card.Facts
-    sample: export.Sample
-    baselines: Sequence[Baseline]
-
-
-def network(config: UNetConfig, seed: int, init: Package | None = None) -> UNet:
+def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwork:
     """Make a network with seeded weights, or with those of a package.
 
     Parameters
@@ -100,8 +78,7 @@ def network(config: UNetConfig, seed: int, init: Package | None = None) -> UNet:
     TrainingError
         If the package lacks weights of that architecture.
     """
-    torch.manual_seed(seed)
-    made = UNet(config)
+    made = networks.build(config, seed)
     if init is None:
         return made
     weights = export.read_weights(init)
@@ -126,7 +103,7 @@ def network(config: UNetConfig, seed: int, init: Package | None = None) -> UNet:
 
 
 def fit(
-    made: UNet,
+    made: AnyNetwork,
     split: Split,
     recipe: Recipe,
     compute: Compute,
@@ -135,92 +112,125 @@ def fit(
     *,
     origin: str = "",
 ) -> Trained:
-    """Train a network on a split, going on from the checkpoint if there is one.
+    """Train a network on a split, going on from its checkpoints if there are any.
 
-    `origin` says where the weights come from, if not from the seed: a checkpoint of
-    another origin is refused.
+    The members of an ensemble are trained one after the other, from other seeds on
+    patches in other orders, each with a checkpoint of its own.
+
+    Parameters
+    ----------
+    made
+        The network, trained in place.
+    split
+        Images to train on, and images held back.
+    recipe, compute
+        How and where.
+    checkpoint
+        File of the state; those of members have their number in the name.
+    progress
+        Called after every step.
+    origin
+        Where the weights come from, if not from the seed: a checkpoint of another
+        origin is refused.
     """
-    recipe = recipe.for_dims(made.config.dims)
-    same = made.config.channels_in == made.config.channels_out
-    fitted = recipe.target == "fitted" and same
-    common = {"patch": recipe.patch, "seed": recipe.seed, "fitted": fitted}
-    training = Patches(
-        split.training,
+    recipe = recipe.for_form(made.form)
+    data = f"{split.digest()} {origin}".strip()
+    parts = networks.cores(made)
+    losses = []
+    for number, core in enumerate(parts):
+        mine = replace(recipe, seed=recipe.seed + number)
+        history = train.fit(
+            core,
+            patches(made.form, split.training, mine, learning=True),
+            patches(made.form, split.validation, mine, learning=False),
+            mine,
+            device=compute.device,
+            precision=compute.precision,
+            workers=compute.workers,
+            checkpoint=_numbered(checkpoint, number, len(parts)),
+            data=data,
+            progress=progress and _counted(progress, number, len(parts)),
+        )
+        losses.append(_exported(history, recipe)["validation_loss"])
+    return Trained(made, _facts(made, split, recipe, compute, losses))
+
+
+def patches(
+    form: Form, pairs: Sequence[Pair], recipe: Recipe, *, learning: bool
+) -> Patches:
+    """Say how a network of some form gets its patches, to learn or to be validated."""
+    common = {
+        "patch": recipe.patch,
+        "seed": recipe.seed,
+        "fitted": target(form, recipe) == "fitted",
+        "planes": form.planes,
+        "stretch_first": not form.planes,
+    }
+    if not learning:
+        return Patches(pairs, **common)
+    return Patches(
+        pairs,
         augment=recipe.augment,
         fresh_noise=recipe.fresh_noise,
         pool=recipe.pool,
         **common,
     )
-    history = train.fit(
-        made,
-        training,
-        Patches(split.validation, **common),
-        recipe,
-        device=compute.device,
-        precision=compute.precision,
-        workers=compute.workers,
-        checkpoint=checkpoint,
-        data=f"{split.digest()} {origin}".strip(),
-        progress=progress,
-    )
-    exported = history[-1]
+
+
+def target(form: Form, recipe: Recipe) -> str:
+    """Decide how the target is normalized: it can be fitted only to what is alike."""
+    alike = form.same_channels and form.space == form.restored
+    return recipe.target if alike else "percentiles"
+
+
+def _counted(
+    progress: Callable[[Progress], None], number: int, count: int
+) -> Callable[[Progress], None]:
+    """Tell the progress of one member as part of that of all."""
+
+    def tell(state: Progress) -> None:
+        pace = state.seconds_left / max(state.steps - state.step, 1)
+        left = state.seconds_left + pace * state.steps * (count - number - 1)
+        progress(replace(state, member=number, members=count, seconds_left=left))
+
+    return tell
+
+
+def _numbered(checkpoint: Path, number: int, count: int) -> Path:
+    if count == 1:
+        return checkpoint
+    return checkpoint.with_suffix(f".{number}{checkpoint.suffix}")
+
+
+def _exported(history: list[dict[str, float]], recipe: Recipe) -> dict[str, float]:
+    """Find the validation of the weights that are exported."""
     if recipe.keep == "best":
-        exported = min(history, key=lambda entry: entry["validation_loss"])
-    return Trained(
-        made,
-        {
-            "recipe": recipe.name,
-            "steps": recipe.steps,
-            "batch": f"{recipe.batch} of {' x '.join(map(str, recipe.patch))}",
-            "seed": recipe.seed,
-            "training images": len(split.training),
-            "parameters": count_parameters(made),
-            "device": f"{_device_name(compute.device)}, {compute.precision}",
-            f"validation loss (MAE, {recipe.keep} of {len(history)})": round(
-                exported["validation_loss"], 5
-            ),
-        },
-    )
+        return min(history, key=lambda entry: entry["validation_loss"])
+    return history[-1]
 
 
-def package(
-    trained: Trained, spec: Spec, about: About, split: Split, folder: Path
-) -> tuple[Package, evaluate.Evaluation]:
-    """Score a trained network on the images held back, and export it with its card.
-
-    Parameters
-    ----------
-    trained
-        The network.
-    spec
-        Its description, without what is measured.
-    about
-        What the package says and shows.
-    split
-        Its held-back images are scored.
-    folder
-        Of the package.
-    """
-    scored: list[evaluate.Evaluation] = []
-
-    def fill(restorer: Restorer) -> export.Contents:
-        axes = spec.input.letters.replace("B", "")
-        scores = evaluate.evaluate(restorer, split.validation, axes, about.baselines)
-        scored.append(scores)
-        facts = replace(about.facts, training=trained.facts)
-        return export.Contents(
-            about.sample,
-            card.card(about.name, spec, facts, scores),
-            {
-                "data": facts.data,
-                "origin": facts.origin,
-                **trained.facts,
-                "held_back": list(scores.images),
-                "scores": scores.to_dict(),
-            },
-        )
-
-    return export.export(trained.network, spec, fill, folder), scored[0]
+def _facts(
+    made: AnyNetwork,
+    split: Split,
+    recipe: Recipe,
+    compute: Compute,
+    losses: Sequence[float],
+) -> dict[str, Any]:
+    form, kind = made.form, "Laplace" if made.form.probabilistic else "MAE"
+    seeds = {"seed": recipe.seed}
+    if len(losses) > 1:
+        seeds["members"] = len(losses)
+    return {
+        "recipe": recipe.name,
+        "target": target(form, recipe),
+        "steps": recipe.steps,
+        "batch": f"{recipe.batch} of {' x '.join(map(str, recipe.patch))}",
+        **seeds,
+        "training images": len(split.training),
+        "parameters": count_parameters(made),
+        "device": f"{_device_name(compute.device)}, {compute.precision}",
+        f"validation loss ({kind}, {recipe.keep})": round(float(np.mean(losses)), 5),
+    }
 
 
 def _device_name(device: str) -> str:

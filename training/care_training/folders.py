@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from care_runtime import batch, pixels, tiff
 from care_runtime.axes import canonical
 from care_runtime.errors import CareError, FileError, TrainingError
 from care_runtime.files import unwritable
+from care_runtime.resample import stretched
+from care_training.evaluate import comparable
 from care_training.pairs import Pair
 
 if TYPE_CHECKING:
@@ -89,7 +91,13 @@ def _stems(folder: Path) -> dict[str, Path]:
     return stems
 
 
-def read(files: Sequence[tuple[Path, Path]], axes: str) -> list[Pair]:
+def read(
+    files: Sequence[tuple[Path, Path]],
+    axes: str,
+    *,
+    projected: bool = False,
+    factor: float = 1.0,
+) -> list[Pair]:
     """Read image pairs, and make each sample and time point a pair of its own.
 
     Parameters
@@ -99,6 +107,11 @@ def read(files: Sequence[tuple[Path, Path]], axes: str) -> list[Pair]:
     axes
         Letters of STCZYX. Samples (S) are fields of their own; time points (T) show the
         same field, so they are never split between training and validation.
+    projected
+        Whether the high images lack Z. Stacks of fewer planes than others are then
+        mirrored at their last plane, since a network is trained on equal ones.
+    factor
+        Planes of a high image per plane of the low one.
 
     Raises
     ------
@@ -107,21 +120,78 @@ def read(files: Sequence[tuple[Path, Path]], axes: str) -> list[Pair]:
     """
     pairs = []
     for low, high in files:
-        images = [_image(path, axes) for path in (low, high)]
-        shapes = [image.shape[:2] + image.shape[3:] for image in images]
-        if shapes[0] != shapes[1]:
-            msg = (
-                f"{low} and {high} differ in shape: {images[0].shape} and "
-                f"{images[1].shape} as STCZYX. A pair shows one field, pixel by pixel"
-            )
-            raise TrainingError(msg)
-        pairs += _frames(low.stem, *images, volume="Z" in axes.upper())
+        flat = axes.upper().replace("Z", "") if projected else axes
+        images = [_image(low, axes), _image(high, flat)]
+        _check_shapes(low, high, images, projected=projected, factor=factor)
+        pairs += _frames(low.stem, *images, volume="Z" in axes.upper(), flat=projected)
     channels = {(pair.low.shape[0], pair.high.shape[0]) for pair in pairs}
     if len(channels) > 1:
         found = ", ".join(f"{a} to {b}" for a, b in sorted(channels))
         msg = f"all pairs need the same channels, but these differ: {found}"
         raise TrainingError(msg)
-    return pairs
+    return _equally_deep(pairs) if projected else pairs
+
+
+def volumes(place: Path, axes: str) -> list[tuple[str, NDArray[Any]]]:
+    """Read the volumes (C, Z, Y, X) of a folder, or of one file, with their names.
+
+    Samples and time points are volumes of their own.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or the folder is empty.
+    TrainingError
+        If one cannot be read, or they differ in channels.
+    """
+    found = []
+    for path in batch.sources([place]):
+        image = _image(path, axes)
+        frames = _frames(path.stem, image, image, volume=True, flat=False)
+        found += [(frame.name, frame.low) for frame in frames]
+    channels = sorted({len(volume) for _, volume in found})
+    if len(channels) > 1:
+        msg = f"all volumes need the same channels, but some have {channels}"
+        raise TrainingError(msg)
+    return found
+
+
+def _check_shapes(
+    low: Path,
+    high: Path,
+    images: Sequence[NDArray[Any]],
+    *,
+    projected: bool,
+    factor: float,
+) -> None:
+    """Refuse a pair that does not show one field."""
+    (*fields, _, planes, _, _), found = images[0].shape, images[1].shape
+    wanted = (*fields, found[2], stretched(planes, factor), *images[0].shape[4:])
+    if projected:
+        wanted = (*wanted[:3], 1, *wanted[4:])
+    if wanted == found:
+        return
+    how = "pixel by pixel"
+    if projected:
+        how = "and its projection has no Z"
+    elif factor != 1:
+        how = f"with {factor:g} planes for each of the low image's"
+    msg = (
+        f"{low} and {high} do not fit: their shapes are {images[0].shape} and {found} "
+        f"as STCZYX, expected {wanted} for the second. A pair shows one field, {how}"
+    )
+    raise TrainingError(msg)
+
+
+def _equally_deep(pairs: Sequence[Pair]) -> list[Pair]:
+    """Mirror low stacks at their last plane, until all are as deep as the deepest."""
+    deepest = max(pair.low.shape[1] for pair in pairs)
+    deeper = []
+    for pair in pairs:
+        more = (0, deepest - pair.low.shape[1])
+        low = np.pad(pair.low, [(0, 0), more, (0, 0), (0, 0)], mode="symmetric")
+        deeper.append(replace(pair, low=low))
+    return deeper
 
 
 def _image(path: Path, axes: str) -> NDArray[Any]:
@@ -136,15 +206,16 @@ def _image(path: Path, axes: str) -> NDArray[Any]:
 
 
 def _frames(
-    name: str, low: NDArray[Any], high: NDArray[Any], *, volume: bool
+    name: str, low: NDArray[Any], high: NDArray[Any], *, volume: bool, flat: bool
 ) -> list[Pair]:
     samples, times = low.shape[:2]
     plane = slice(None) if volume else 0
+    target = 0 if flat else plane
     return [
         Pair(
             name + (f" S{s}" if samples > 1 else "") + (f" T{t}" if times > 1 else ""),
             low[s, t, :, plane],
-            high[s, t, :, plane],
+            high[s, t, :, target],
             field=f"{name} S{s}",
         )
         for s in range(samples)
@@ -153,12 +224,16 @@ def _frames(
 
 
 def shifts(pairs: Sequence[Pair]) -> list[Shift]:
-    """Measure the shift within each pair by phase correlation, to 0.1 pixels."""
+    """Measure the shift within each pair by phase correlation, to 0.1 pixels.
+
+    Stacks are compared with their projection by their maximum.
+    """
     return [Shift(pair.name, _shift(pair)) for pair in pairs]
 
 
 def _shift(pair: Pair) -> tuple[float, ...]:
-    low, high = (image[0].astype(np.float32) for image in (pair.low, pair.high))
+    images = comparable(pair), pair.high
+    low, high = (image[0].astype(np.float32) for image in images)
     # Without normalization by magnitude: noise would drown the structure.
     found, _, _ = phase_cross_correlation(
         low - low.mean(), high - high.mean(), upsample_factor=10, normalization=None

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import nn
 
-from care_training.form import Form
 from care_training.unet import UNet, UNetConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from care_training.form import Form
 
 VIEWS = (
     # How a stack (B, C, Z, Y, X) becomes planes with Z last, as in training; how
@@ -14,6 +21,28 @@ VIEWS = (
     ((0, 4, 1, 3, 2), (0, 2, 4, 3, 1), True),  # YZ: (B, X, C, Y, Z)
     ((0, 3, 1, 4, 2), (0, 2, 4, 1, 3), False),  # XZ: (B, Y, C, X, Z)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class IsotropicConfig:
+    """Architecture of an isotropic restoration.
+
+    Parameters
+    ----------
+    unet
+        The 2-D network that restores axial planes.
+    """
+
+    unet: UNetConfig = field(default_factory=UNetConfig)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> IsotropicConfig:
+        """Read back what `to_dict` wrote."""
+        return cls(UNetConfig.from_dict(values["unet"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints and cards."""
+        return {"kind": "isotropic", "unet": self.unet.to_dict()}
 
 
 class Isotropic(nn.Module):
@@ -27,26 +56,24 @@ class Isotropic(nn.Module):
     Parameters
     ----------
     config
-        Of the 2-D network.
+        Architecture.
     """
 
-    def __init__(self, config: UNetConfig) -> None:
+    def __init__(self, config: IsotropicConfig) -> None:
         super().__init__()
         self.config = config
-        self.unet = UNet(config)
+        self.unet = UNet(config.unet)
 
     @property
     def form(self) -> Form:
         """What the network reads and gives back: stacks that were stretched along Z."""
-        config = self.config
-        return Form(
-            "isotropic restoration",
-            "zyx",
-            "zyx",
-            config.channels_in,
-            config.channels_out,
-            dict.fromkeys("zyx", config.multiple),
-            probabilistic=config.probabilistic,
+        return replace(
+            self.unet.form,
+            task="isotropic restoration",
+            space="zyx",
+            restored="zyx",
+            grid=dict.fromkeys("zyx", self.config.unet.multiple),
+            planes=True,
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from care_runtime.errors import TrainingError
 from care_runtime.pixels import chunks
+from care_runtime.resample import Samples, samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,8 @@ class Pair:
     name
         The name they share.
     low, high
-        Input and target, both of shape (C, [Z,] Y, X).
+        Input and target, both of shape (C, [Z,] Y, X). The target of a projection lacks
+        Z; the input of an upsampling has fewer pixels along one axis.
     field
         What they show, if several pairs show the same; by default the name.
     """
@@ -38,6 +40,17 @@ class Pair:
     low: NDArray[Any]
     high: NDArray[Any]
     field: str = ""
+
+
+def lines(pair: Pair) -> list[Samples]:
+    """Place the pixels of the high image in the low one, along each of its space axes.
+
+    Where the high image has more pixels, the low one is stretched as the runtime does;
+    an axis Z that the high image lacks keeps its own pixels.
+    """
+    sizes, wanted = pair.low.shape[1:], pair.high.shape[1:]
+    wanted = sizes[: len(sizes) - len(wanted)] + wanted
+    return [samples(n, m / n) for n, m in zip(sizes, wanted, strict=True)]
 
 
 def linear_fit(low: NDArray[Any], high: NDArray[Any]) -> tuple[float, float]:
@@ -124,9 +137,14 @@ def split(
 
 
 def _split_block(pair: Pair, patch: tuple[int, ...], fraction: float) -> Split:
-    """Cut the lateral axis with the most room: training, gap, validation."""
+    """Cut the lateral axis with the most room: training, gap, validation.
+
+    An axis along which the low image is to be stretched is never cut.
+    """
     sizes, patches = pair.high.shape[-2:], patch[-2:]
-    axis = int(np.argmax([n / p for n, p in zip(sizes, patches, strict=True)]))
+    room = [n / p for n, p in zip(sizes, patches, strict=True)]
+    alike = [n == m for n, m in zip(sizes, pair.low.shape[-2:], strict=True)]
+    axis = int(np.argmax([r * same for r, same in zip(room, alike, strict=True)]))
     size, least = sizes[axis], patches[axis]
     held = max(least, round(fraction * size))
     gap = min(least // 2, size - held - least)

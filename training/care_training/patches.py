@@ -10,9 +10,10 @@ import numpy as np
 from scipy import ndimage
 
 from care_runtime.errors import TrainingError
-from care_runtime.normalize import percentiles
+from care_runtime.percentiles import percentiles
+from care_runtime.resample import Samples, gather
 from care_training.noise import Noise
-from care_training.pairs import linear_fit
+from care_training.pairs import linear_fit, lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ class _Source:
     """One pair, with what drawing from it needs."""
 
     pair: Pair
+    lines: list[Samples]  # where the pixels of the low image come from, by axis
     centres: NDArray[np.bool_]  # patch centres that show more than background
     low: tuple[NDArray[np.float64], NDArray[np.float64]]  # percentile tables, low image
     high: tuple[NDArray[np.float64], NDArray[np.float64]]  # ... and high image
@@ -52,13 +54,15 @@ class Patches:
     Parameters
     ----------
     pairs
-        Images of shape (C, [Z,] Y, X).
+        High images of shape (C, [Z,] Y, X). Low images are as large; or have fewer
+        pixels along an axis, along which they are stretched; or have an axis Z that the
+        high ones lack, which stays whole.
     patch
-        Size in pixels, one number a space axis.
+        Size in pixels of the high image, one number a space axis.
     seed
         Of all draws.
     augment
-        Flip and turn patches in the lateral plane.
+        Flip patches in the lateral plane and, where both its axes are alike, turn them.
     fresh_noise
         Share of patches whose noise is drawn anew.
     fitted
@@ -68,6 +72,11 @@ class Patches:
     pool
         Draw only this many patches an image, again and again in new orders; 0 draws
         new ones for ever.
+    planes
+        Drop the first space axis of patches, which is 1 pixel long, and never turn
+        them: low images are degraded along the last axis.
+    stretch_first
+        Measure the percentiles of low images after they were stretched.
 
     Raises
     ------
@@ -85,14 +94,24 @@ class Patches:
         fresh_noise: float = 0.0,
         fitted: bool = False,
         pool: int = 0,
+        planes: bool = False,
+        stretch_first: bool = False,
     ) -> None:
         self.patch = patch
         self.seed = seed
         self.augment = augment
         self.fresh_noise = fresh_noise
         self.pool = pool * len(pairs)
+        self.planes = planes
         self._sources = [
-            _source(pair, patch, fitted=fitted, noisy=fresh_noise > 0) for pair in pairs
+            _source(
+                pair,
+                patch,
+                fitted=fitted,
+                noisy=fresh_noise > 0,
+                stretch_first=stretch_first,
+            )
+            for pair in pairs
         ]
 
     def batch(self, step: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -116,10 +135,7 @@ class Patches:
         source = self._sources[number % len(self._sources)]
         window = _window(rng, source.centres, self.patch)
         p_low, p_high = rng.uniform(*LOW_RANGE), rng.uniform(*HIGH_RANGE)
-        low, high = (
-            image[(slice(None), *window)]
-            for image in (source.pair.low, source.pair.high)
-        )
+        low, high = _cut(source, window)
         if rng.random() < self.fresh_noise:
             drawn = zip(source.noise, high, strict=True)
             low = np.stack([noise.draw(channel, rng) for noise, channel in drawn])
@@ -128,7 +144,9 @@ class Patches:
             _normalized(high, source.high, p_low, p_high),
         ]
         if self.augment:
-            images = _turned(rng, images)
+            images = _turned(rng, images, quarters=not self.planes)
+        if self.planes:
+            images = [image[:, 0] for image in images]
         return images[0], images[1]
 
 
@@ -138,8 +156,23 @@ def _order(seed: int, turn: int, pool: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, 1, turn]).permutation(pool)
 
 
+def _cut(
+    source: _Source, window: tuple[slice, ...]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Cut a window of the high image, and what belongs to it, out of a pair."""
+    whole = len(source.lines) - len(window)  # Z, where the high image has none
+    parts = [slice(None)] * whole + list(window)
+    samples = [line[part] for line, part in zip(source.lines, parts, strict=True)]
+    return gather(source.pair.low, samples), source.pair.high[(slice(None), *window)]
+
+
 def _source(
-    pair: Pair, patch: tuple[int, ...], *, fitted: bool, noisy: bool
+    pair: Pair,
+    patch: tuple[int, ...],
+    *,
+    fitted: bool,
+    noisy: bool,
+    stretch_first: bool,
 ) -> _Source:
     space = pair.high.shape[1:]
     if any(n < p for n, p in zip(space, patch, strict=True)):
@@ -148,13 +181,17 @@ def _source(
             f"{patch}: leave it out or choose a smaller patch"
         )
         raise TrainingError(msg)
-    low = _tables(pair.low, f"low image of {pair.name}")
+    places = lines(pair)
+    stretched = gather(pair.low, places) if stretch_first or fitted else pair.low
+    seen = stretched if stretch_first else pair.low
+    low = _tables(seen, f"low image of {pair.name}")
     high = _tables(pair.high, f"high image of {pair.name}")
     return _Source(
         pair,
+        places,
         _foreground(pair.high, patch),
         low,
-        _fitted(pair, low) if fitted else high,
+        _fitted(pair, stretched, low) if fitted else high,
         tuple(Noise.of(x, y) for x, y in zip(pair.low, pair.high, strict=True))
         if noisy
         else (),
@@ -192,7 +229,9 @@ def _tables(
 
 
 def _fitted(
-    pair: Pair, low: tuple[NDArray[np.float64], NDArray[np.float64]]
+    pair: Pair,
+    stretched: NDArray[Any],
+    low: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Grey values of the high image that stand for those of the low image's tables."""
     if len(pair.low) != len(pair.high):
@@ -201,7 +240,7 @@ def _fitted(
             "after, so that one cannot be fitted to the other: use --recipe paper"
         )
         raise TrainingError(msg)
-    fits = [linear_fit(x, y) for x, y in zip(pair.low, pair.high, strict=True)]
+    fits = [linear_fit(x, y) for x, y in zip(stretched, pair.high, strict=True)]
     if min(slope for slope, _ in fits) <= 0:
         msg = (
             f"the two images of {pair.name} do not correlate: is it a pair, are both "
@@ -243,11 +282,15 @@ def _window(
 
 
 def _turned(
-    rng: np.random.Generator, images: list[NDArray[np.float32]]
+    rng: np.random.Generator, images: list[NDArray[np.float32]], *, quarters: bool
 ) -> list[NDArray[np.float32]]:
-    """Turn all images alike, by one of the eight symmetries of the lateral plane."""
+    """Turn all images alike, by one of the eight symmetries of the lateral plane.
+
+    Without `quarters`, or where the plane is no square, by one of four.
+    """
     y, x = images[0].shape[-2:]
-    turns = int(rng.integers(4)) if x == y else 2 * int(rng.integers(2))
+    quarters = quarters and x == y
+    turns = int(rng.integers(4)) if quarters else 2 * int(rng.integers(2))
     flip = bool(rng.integers(2))
     out = [np.rot90(image, turns, axes=(-2, -1)) for image in images]
     return [np.ascontiguousarray(i[..., ::-1] if flip else i) for i in out]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from care_runtime.errors import TrainingError
 from care_training.form import Form
 from care_training.unet import UNet, UNetConfig
 
@@ -33,6 +34,9 @@ class ProjectionConfig:
         Its convolutions at every level.
     kernel, pool
         Its kernel and pooling along Z, Y and X.
+    height
+        What a height map shows, in planes from the first: the ``"expectation"`` of Z
+        under the weights, or their ``"argmax"``; empty for none.
     """
 
     unet: UNetConfig = field(default_factory=lambda: UNetConfig(kernel=3))
@@ -41,6 +45,15 @@ class ProjectionConfig:
     convolutions: int = 1
     kernel: tuple[int, int, int] = (3, 3, 3)
     pool: tuple[int, int, int] = (1, 2, 2)
+    height: Literal["", "expectation", "argmax"] = ""
+
+    def __post_init__(self) -> None:
+        if self.height not in ("", "expectation", "argmax"):
+            msg = (
+                "expected a height map of the 'expectation' or the 'argmax', found "
+                f"{self.height!r}"
+            )
+            raise TrainingError(msg)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ProjectionConfig:
@@ -50,12 +63,13 @@ class ProjectionConfig:
             "kernel": tuple(values["kernel"]),
             "pool": tuple(values["pool"]),
         }
-        return cls(**{**values, **parts})
+        plain = {key: value for key, value in values.items() if key != "kind"}
+        return cls(**{**plain, **parts})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for checkpoints and cards."""
         lists = {"kernel": list(self.kernel), "pool": list(self.pool)}
-        return {**asdict(self), **lists}
+        return {"kind": "projection", **asdict(self), **lists}
 
 
 class SoftmaxZ(nn.Module):
@@ -111,7 +125,7 @@ class Projection(nn.Module):
             config.unet.channels_out,
             {"z": config.pool[0] ** config.depth, "y": pools[0], "x": pools[1]},
             whole=("z",),
-            probabilistic=config.unet.probabilistic,
+            outputs=self.unet.form.outputs + (("height",) if config.height else ()),
         )
 
     def weights(self, x: torch.Tensor) -> torch.Tensor:
@@ -136,9 +150,21 @@ class Projection(nn.Module):
         Returns
         -------
         torch.Tensor or tuple
-            What the 2-D network returns, (B, C, Y, X).
+            What the 2-D network returns, (B, C, Y, X), and a height map, (B, 1, Y, X).
         """
-        return self.unet((self.weights(x) * x).sum(dim=2))
+        weights = self.weights(x)
+        restored = self.unet((weights * x).sum(dim=2))
+        if not self.config.height:
+            return restored
+        restored = restored if isinstance(restored, tuple) else (restored,)
+        return *restored, self._height(weights)
+
+    def _height(self, weights: torch.Tensor) -> torch.Tensor:
+        """Plane of the surface, (B, 1, Y, X), from weights (B, 1, Z, Y, X)."""
+        if self.config.height == "argmax":
+            return weights.argmax(dim=2).to(weights.dtype)
+        planes = torch.arange(weights.shape[2], device=weights.device)
+        return (weights * planes.to(weights.dtype)[:, None, None]).sum(dim=2)
 
     def _conv(self, n_in: int, n_out: int) -> nn.Conv3d:
         kernel = self.config.kernel

@@ -10,8 +10,13 @@ from care_runtime.errors import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PATCHES = {2: (128, 128), 3: (16, 64, 64)}
-"""The paper's patch sizes in pixels (YX and ZYX)."""
+    from care_training.form import Form
+
+PATCHES = {"yx": (128, 128), "zyx": (16, 64, 64)}
+"""The paper's patch sizes in pixels."""
+
+PROJECTED, PLANES = (64, 64), (1, 128, 128)
+"""Those of projections, with all of Z, and of the planes of an isotropic network."""
 
 LEAST = {"steps": 1, "batch": 1, "validate_every": 1, "seed": 0, "pool": 0}
 """Smallest value of each number."""
@@ -90,9 +95,14 @@ class Recipe:
         """Plain values, for checkpoints and cards."""
         return {**asdict(self), "patch": list(self.patch)}
 
-    def for_dims(self, dims: int) -> Recipe:
-        """Fill in the patch size of a 2-D or 3-D network."""
-        return self if self.patch else replace(self, patch=PATCHES[dims])
+    def for_form(self, form: Form) -> Recipe:
+        """Fill in the patch size of a network."""
+        if self.patch:
+            return self
+        if form.planes:
+            return replace(self, patch=PLANES)
+        projected = form.space != form.restored
+        return replace(self, patch=PROJECTED if projected else PATCHES[form.space])
 
 
 RECIPES = {

@@ -11,7 +11,8 @@ from care_runtime.errors import ModelNotFoundError
 from care_runtime.package import read_spec
 from care_training import baselines
 from care_training.experiments import NAMES
-from care_training.fit import About, Compute, fit, network, package
+from care_training.fit import Compute, fit, network
+from care_training.product import About, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from care_training.recipe import Recipe
     from care_training.train import Progress
 
-QUICK = {"steps": 60, "batch": 4, "patch": (64, 64), "validate_every": 30}
+QUICK = {"steps": 60, "batch": 4, "validate_every": 30}
 """Changes to a recipe that show in a minute that all of it works."""
 
 
@@ -82,4 +83,5 @@ def reproduce(
 
 def quick(recipe: Recipe) -> Recipe:
     """Shorten a recipe so that it ends within minutes on two CPU cores."""
-    return replace(recipe, **QUICK)
+    patch = tuple(min(p, 64) for p in recipe.patch)
+    return replace(recipe, **QUICK, patch=patch)

@@ -16,15 +16,16 @@ from torch.utils.data import DataLoader, Dataset
 from care_runtime.errors import TrainingError
 from care_training import losses
 from care_training.checkpoint import State, load, save
+from care_training.form import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from care_training.networks import Core
     from care_training.patches import Patches
     from care_training.recipe import Recipe
-    from care_training.unet import UNet
 
 WARM_UP = 200
 """Steps, and at most a tenth of all, over which the cosine schedule rises."""
@@ -46,6 +47,8 @@ class Progress:
     validation_loss: float
     validation_psnr: float
     seconds_left: float
+    member: int = 0
+    members: int = 1
 
 
 class _Batches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -63,7 +66,7 @@ class _Batches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def fit(
-    network: UNet,
+    network: Core,
     training: Patches,
     validation: Patches,
     recipe: Recipe,
@@ -134,8 +137,8 @@ def fit(
             group["lr"] = _rate(state, recipe)
         optimizer.zero_grad(set_to_none=True)
         with autocast:
-            restored = network(low.to(where, non_blocking=True))
-            loss = losses.mae(restored, high.to(where, non_blocking=True))
+            answers = named(network.form, network(low.to(where, non_blocking=True)))
+            loss = losses.loss(answers, high.to(where, non_blocking=True))
         loss.backward()
         optimizer.step()
         state.step += 1
@@ -177,9 +180,11 @@ def check_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _memory_format(network: UNet) -> torch.memory_format:
-    two_d = network.config.dims == 2
-    return torch.channels_last if two_d else torch.channels_last_3d
+def _memory_format(network: Core) -> torch.memory_format:
+    form = network.form
+    if form.space != form.restored:  # partly 3-D, partly 2-D
+        return torch.preserve_format
+    return torch.channels_last if len(form.space) == 2 else torch.channels_last_3d
 
 
 def _autocast(where: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -225,9 +230,9 @@ def _validate(
 ) -> None:
     network = state.average if recipe.average else state.network
     with autocast:
-        restored = [(network(low), high) for low, high in batches]
-    now = float(np.mean([losses.mae(y, high).item() for y, high in restored]))
-    decibel = float(np.mean([losses.psnr(y, high).item() for y, high in restored]))
+        found = [(named(network.form, network(low)), high) for low, high in batches]
+    now = float(np.mean([losses.loss(y, high).item() for y, high in found]))
+    decibel = float(np.mean([losses.psnr(y["mean"], high).item() for y, high in found]))
     if not math.isfinite(now):
         msg = (
             f"the validation loss is {now} after {state.step} steps: the training "

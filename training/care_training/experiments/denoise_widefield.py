@@ -12,9 +12,9 @@ import numpy as np
 
 from care_training.card import Facts
 from care_training.experiments.experiment import Experiment
-from care_training.export import Sample
 from care_training.pairs import Pair
 from care_training.recipe import get_recipe
+from care_training.sample import Sample
 from care_training.simulate import Camera, filaments
 from care_training.unet import UNetConfig
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_training.card import Facts
-    from care_training.export import Sample
+    from care_training.networks import Config
     from care_training.pairs import Pair
     from care_training.recipe import Recipe
-    from care_training.unet import UNetConfig
+    from care_training.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Experiment:
     name: str
     read_pairs: Callable[[Path], list[Pair]]
     held_back: tuple[str, ...]
-    network: UNetConfig
+    network: Config
     recipe: Recipe
     facts: Facts
     sample: Callable[[], Sample]

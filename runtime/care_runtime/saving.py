@@ -1,0 +1,104 @@
+"""Saving: the images of a restoration, each in its file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from care_runtime import movie, tiff
+from care_runtime.axes import canonical
+from care_runtime.errors import OptionError
+from care_runtime.image import AXES
+from care_runtime.output import SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from care_runtime.image import Image
+    from care_runtime.restored import Restored
+
+SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+
+
+def places(target: Path, ids: Sequence[str], *, join: bool) -> dict[str, Path]:
+    """Decide where each image goes: the first to the target, others beside it.
+
+    Parameters
+    ----------
+    target
+        File of the first image.
+    ids
+        Of all images, the first one first.
+    join
+        Whether all but the samples become channels of one file.
+    """
+    name = target.name
+    suffix = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+    stem = name[: len(name) - len(suffix)]
+    found = {}
+    for number, each in enumerate(ids):
+        beside = target.with_name(f"{stem}_{each}.ome.tif")
+        joined = join and each != SAMPLES
+        found[each] = target if number == 0 or joined else beside
+    if SAMPLES in found:
+        found["movie"] = target.with_name(f"{stem}_{SAMPLES}.gif")
+    return found
+
+
+def save(restored: Restored, where: Mapping[str, Path], *, join: bool) -> None:
+    """Write all images of a restoration, the first one last.
+
+    Parameters
+    ----------
+    restored
+        What was restored.
+    where
+        What `places` decided.
+    join
+        Whether all but the samples become channels of one file.
+
+    Raises
+    ------
+    FileError, AxesError, OptionError
+        If an image cannot be written, or images of several shapes cannot be joined.
+    """
+    images = dict(restored.images)
+    if join:
+        samples = {SAMPLES: images.pop(SAMPLES)} if SAMPLES in images else {}
+        images = {restored.main: joined(images), **samples}
+    # The main image is there only if all others are.
+    for name in reversed(images):
+        tiff.write(where[name], images[name], description=restored.provenance)
+        if name == SAMPLES:
+            movie.write_gif(where["movie"], movie.frames(images[name]))
+
+
+def joined(images: Mapping[str, Image]) -> Image:
+    """Lay images side by side as float32 channels, which have their names.
+
+    Raises
+    ------
+    OptionError
+        If they differ in axes or size.
+    """
+    first = next(iter(images.values()))
+    canonicals = [canonical(image.pixels, image.axes) for image in images.values()]
+    sizes = {view.shape[:2] + view.shape[3:] for view in canonicals}
+    if len(sizes) > 1:
+        shapes = ", ".join(f"{k} {v.axes} {v.pixels.shape}" for k, v in images.items())
+        msg = f"only images of one size become channels of one file, found {shapes}"
+        raise OptionError(msg)
+    pixels = np.concatenate([v.astype(np.float32) for v in canonicals], axis=2)
+    names = []
+    for name, view in zip(images, canonicals, strict=True):
+        count = view.shape[2]
+        names += [name] if count == 1 else [f"{name} {i}" for i in range(count)]
+    kept = [i for i, a in enumerate(AXES) if a in first.axes or a == "C"]
+    axes = "".join(AXES[i] for i in kept)
+    shape = [pixels.shape[i] for i in kept]
+    return replace(
+        first, pixels=pixels.reshape(shape), axes=axes, channels=tuple(names)
+    )

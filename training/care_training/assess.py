@@ -1,0 +1,164 @@
+"""Assessment: a model scored on image pairs that it never saw."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import care_runtime
+from care_runtime import store, tiff
+from care_runtime.axes import canonical
+from care_runtime.contract import supported
+from care_runtime.errors import TrainingError
+from care_runtime.files import written
+from care_training import describe, evaluate, export, fit, folders, networks, plot
+from care_training.calibration import Calibration, foreground
+from care_training.sample import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from care_runtime.package import Package
+    from care_runtime.restore import Restorer
+    from care_training.evaluate import Evaluation
+    from care_training.pairs import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What was found.
+
+    Parameters
+    ----------
+    scores
+        Of the model, its input and a baseline.
+    calibrations
+        By name; none where the model predicts no distribution.
+    recalibrated
+        Package with the fitted factor, if one was asked for.
+    """
+
+    scores: Evaluation
+    calibrations: dict[str, Calibration]
+    recalibrated: Package | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a report."""
+        return {
+            "images": list(self.scores.images),
+            "scores": self.scores.to_dict(),
+            "calibration": {k: c.to_dict() for k, c in self.calibrations.items()},
+        }
+
+
+def assess(
+    model: str, low: Path, high: Path, axes: str, out: Path, *, recalibrate: bool
+) -> Assessment:
+    """Score a model on pairs, and draw accuracy against confidence.
+
+    Writes ``report.json`` and, of a probabilistic model, ``calibration.png``.
+
+    Parameters
+    ----------
+    model
+        Name or package.
+    low, high
+        Folders of images, paired by name.
+    axes
+        Of the images; of the low ones where a model projects.
+    out
+        Folder for what is written.
+    recalibrate
+        Fit one factor of all scales to every second pair, measure before and after on
+        the others, and write a package with that factor.
+
+    Raises
+    ------
+    TrainingError
+        If there is nothing to recalibrate, or there are fewer than two pairs to do so.
+    """
+    found = store.locate(model)
+    care, letters = supported(found.spec), found.spec.outputs[0].letters
+    pairs = folders.read(
+        folders.find(low, high),
+        axes,
+        projected="Z" in found.spec.input.letters and "Z" not in letters,
+        factor=care.resample.factor if care.resample else 1.0,
+    )
+    if recalibrate and len(pairs) < 2:
+        msg = f"expected two or more pairs to recalibrate, found {len(pairs)}"
+        raise TrainingError(msg)
+    restorer = care_runtime.load(found, device="cpu")
+    scores = evaluate.evaluate(restorer, pairs)
+    curves, package = {}, None
+    target = care.training.get("target", "percentiles")
+    if "scale" in care.outputs or "member_scale" in care.outputs or recalibrate:
+        fitted, judged = (pairs[::2], pairs[1::2]) if recalibrate else ([], pairs)
+        pixels = foreground(restorer, judged, target=target)
+        curves["as trained"] = pixels.calibration()
+        if recalibrate:
+            factor = round(foreground(restorer, fitted, target=target).factor(), 4)
+            curves[f"scales times {factor:g}"] = pixels.calibration(factor)
+            package = _rescaled(found, factor, curves, fitted, out)
+    assessment = Assessment(scores, curves, package)
+    with written(out / "report.json") as partial:
+        partial.write_text(json.dumps(assessment.to_dict(), indent=1), "utf-8")
+    if curves:
+        plot.calibration(out / "calibration.png", curves)
+    return assessment
+
+
+def _rescaled(
+    old: Package,
+    factor: float,
+    curves: dict[str, Calibration],
+    fitted: Sequence[Pair],
+    out: Path,
+) -> Package:
+    """Export a model again, with all its scales taken times a factor."""
+    network = fit.network(networks.read(export.read_config(old)), 0, old)
+    network = networks.rescaled(network, factor)
+    care = supported(old.spec)
+    spec = describe.describe(
+        network.form,
+        name=old.spec.name,
+        description=old.spec.description,
+        percentiles=care.normalization.percentiles,
+        resample=care.resample,
+    )
+    kept = ("authors", "license", "cite", "tags", "training_data", "git_repo")
+    about = {key: old.spec.about[key] for key in kept if key in old.spec.about}
+    spec = replace(spec, about={**spec.about, **about})
+    before, after = (curve.error for curve in curves.values())
+    facts = {
+        **{k: v for k, v in care.training.items() if k != "network"},
+        "recalibration": f"scales times {factor:g}, fitted on {len(fitted)} images",
+        "calibration": {"error before": round(before, 4), "error": round(after, 4)},
+    }
+    text = (old.folder / "README.md").read_text("utf-8").rstrip()
+    text += f"\n\n## Recalibration\n\nAll scales are taken times {factor:g}, fitted on "
+    text += f"{len(fitted)} images; on others the calibration error went from "
+    text += f"{before:.3f} to {after:.3f}.\n"
+
+    def fill(_: Restorer) -> export.Contents:
+        return export.Contents(_sample(old), text, facts, curves)
+
+    return export.export(network, spec, fill, out / old.folder.name)
+
+
+def _sample(old: Package) -> Sample:
+    assert old.spec.input.sample is not None
+    low = tiff.read(old.path(old.spec.input.sample))
+    truth = old.folder / "sample_truth.tif"
+    images = [canonical(low.pixels, low.axes)[0, 0]]
+    if truth.is_file():
+        high = tiff.read(truth)
+        images.append(canonical(high.pixels, high.axes)[0, 0])
+    planes = "Z" in old.spec.input.letters
+    shaped = [
+        view if planes and (view.shape[1] > 1 or i == 0) else view[:, 0]
+        for i, view in enumerate(images)
+    ]
+    return Sample(*shaped)

@@ -1,0 +1,191 @@
+"""Calibration: whether a model is right as often as it says it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from skimage.filters import threshold_otsu
+
+from care_runtime.contract import supported
+from care_runtime.errors import TrainingError
+from care_runtime.laplace import Mixture
+from care_runtime.normalize import Affine
+from care_runtime.percentiles import percentiles
+from care_runtime.readout import mixture
+from care_runtime.resample import gather
+from care_training.evaluate import axes_of
+from care_training.pairs import linear_fit, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from care_runtime.restore import Restorer
+    from care_training.pairs import Pair
+
+LEVELS = (np.arange(20) + 0.5) / 20
+"""Confidences at which the accuracy is measured."""
+
+PIXELS = 200_000
+"""Pixels to which a factor is fitted, at most."""
+
+FACTORS = (0.1, 10.0)
+"""Smallest and largest factor of recalibration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Accuracy against confidence (Methods, "Reliability measures").
+
+    Parameters
+    ----------
+    confidence
+        Probabilities with which the truth should lie in the central intervals.
+    accuracy
+        Fractions of the pixels in which it does.
+    pixels
+        How many were looked at.
+    """
+
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    pixels: int
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: the mean distance of the two, 0 at best."""
+        distance = np.subtract(self.accuracy, self.confidence)
+        return float(np.abs(distance).mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `config.care` and reports."""
+        return {
+            "error": round(self.error, 4),
+            "pixels": self.pixels,
+            "confidence": [round(c, 3) for c in self.confidence],
+            "accuracy": [round(a, 4) for a in self.accuracy],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Foreground:
+    """Predictions and truth of the foreground pixels of some images, normalized.
+
+    Parameters
+    ----------
+    means, scales
+        Of the members, (M, N).
+    truth
+        Shape (N,).
+    """
+
+    means: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    truth: NDArray[np.float32]
+
+    def calibration(self, factor: float = 1.0) -> Calibration:
+        """Measure the calibration, with all scales taken times a factor."""
+        scales = self.scales * np.float32(factor)
+        u = Mixture(self.means, scales).cdf(self.truth)
+        # The central interval of confidence c reaches from (1 - c)/2 to (1 + c)/2.
+        needed = np.abs(2 * u - 1)
+        accuracy = [float(np.mean(needed <= level)) for level in LEVELS]
+        return Calibration(tuple(LEVELS.tolist()), tuple(accuracy), len(self.truth))
+
+    def factor(self) -> float:
+        """Find the factor of all scales with the least calibration error."""
+        step = max(1, len(self.truth) // PIXELS)
+        part = Foreground(
+            self.means[:, ::step], self.scales[:, ::step], self.truth[::step]
+        )
+        found = minimize_scalar(
+            lambda log: part.calibration(float(np.exp(log))).error,
+            bounds=np.log(FACTORS),
+            method="bounded",
+            options={"xatol": 1e-3},
+        )
+        return float(np.exp(found.x))
+
+
+def foreground(restorer: Restorer, pairs: Sequence[Pair], *, target: str) -> Foreground:
+    """Restore images, and gather what was predicted where there is something to see.
+
+    Parameters
+    ----------
+    restorer
+        Of a probabilistic model, with all its outputs.
+    pairs
+        Images that training never saw.
+    target
+        How the truth was normalized in training: ``"fitted"`` to the low image, or by
+        ``"percentiles"`` of its own.
+
+    Raises
+    ------
+    TrainingError
+        If the model is not probabilistic.
+    """
+    outputs = {tensor.id for tensor in restorer.spec.outputs}
+    if not {"scale", "member_scale"} & outputs:
+        msg = (
+            f"the model {restorer.spec.name!r} predicts no distribution, so that there "
+            "is no calibration to measure: train with --probabilistic"
+        )
+        raise TrainingError(msg)
+    parts = [_pixels(restorer, pair, target) for pair in pairs]
+    means, scales, truth = (
+        np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
+    )
+    return Foreground(means, scales, truth)
+
+
+def _pixels(
+    restorer: Restorer, pair: Pair, target: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    care = supported(restorer.spec)
+    norm, resample = care.normalization, care.resample
+    first = resample is not None and resample.when == "before"
+    low = _affine(
+        gather(pair.low, lines(pair)) if first else pair.low, norm.percentiles
+    )
+    found = restorer(pair.low, axes_of(pair.low), dtype="float32").outputs
+    if norm.invert:  # back to normalized units, in which the truth is known
+        flat = low.plane(0) if pair.low.ndim > pair.high.ndim else low
+        found = {
+            name: _normalized(image, flat, care.outputs[name].undo)
+            for name, image in found.items()
+        }
+    truth = _truth(pair, low, norm.percentiles, target)
+    bright = np.stack([channel > threshold_otsu(channel) for channel in truth])
+    predicted = mixture(found)
+    return predicted.means[:, bright], predicted.scales[:, bright], truth[bright]
+
+
+def _affine(image: NDArray[Any], q: tuple[float, float] | None) -> Affine:
+    shape = (len(image),) + (1,) * (image.ndim - 1)
+    if q is None:
+        return Affine.between(np.zeros(shape), np.ones(shape))
+    return Affine.between(*percentiles(image, q, tuple(range(1, image.ndim))))
+
+
+def _normalized(image: NDArray[Any], affine: Affine, undo: str) -> NDArray[np.float32]:
+    affine = affine.repeated(len(image) // len(affine.low))
+    if undo == "affine":
+        return affine(image)
+    return image / affine.width if undo == "scale" else image
+
+
+def _truth(
+    pair: Pair, low: Affine, q: tuple[float, float] | None, target: str
+) -> NDArray[np.float32]:
+    """Normalize the high image as in training."""
+    if target != "fitted":
+        return _affine(pair.high, q)(pair.high)
+    stretched = gather(pair.low, lines(pair))
+    fits = [linear_fit(x, y) for x, y in zip(stretched, pair.high, strict=True)]
+    fitted = [a * y + b for (a, b), y in zip(fits, pair.high, strict=True)]
+    return low(np.stack(fitted))

@@ -1,0 +1,89 @@
+"""Options: what the command line of the training side can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = click.Path(path_type=Path)
+
+
+def gathered(
+    *options: Callable[..., Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gather options, in the order in which the help shows them."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+IMAGES = gathered(
+    click.option("--low", type=FOLDER, help="Folder of noisy images."),
+    click.option("--high", type=FOLDER, help="Folder of their targets."),
+    click.option("--axes", required=True, help="Of the images, as ZYX; with Z in 3-D."),
+)
+
+KIND = gathered(
+    click.option(
+        "--projection", is_flag=True, help="Stacks to planes; --high has no Z."
+    ),
+    click.option(
+        "--height-map",
+        "height",
+        is_flag=False,
+        flag_value="expectation",
+        type=click.Choice(["expectation", "argmax"]),
+        help="Give the surface that is projected as an output, too.",
+    ),
+    click.option("--upsample", type=float, help="Planes of --high per plane of --low."),
+    click.option(
+        "--isotropic", type=FOLDER, help="Volumes to learn from, instead of --low."
+    ),
+    click.option(
+        "--factor", type=float, help="Of --isotropic: plane distance / pixel."
+    ),
+    click.option("--blur", type=float, help="Of --isotropic: sigma along Z in pixels."),
+    click.option("--probabilistic", is_flag=True, help="Predict how far to trust it."),
+    click.option("--ensemble", default=1, help="Networks to train; 5 in the paper."),
+    click.option(
+        "--recalibrate", is_flag=True, help="Fit the predicted scale on held-back data."
+    ),
+)
+
+COMPUTE = gathered(
+    click.option("--steps", type=int, help="Optimizer steps."),
+    click.option("--batch", type=int, help="Patches in a step."),
+    click.option("--seed", type=int, help="Of weights and patches."),
+    click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16"]),
+        default="auto",
+        show_default=True,
+        help="auto is bf16 on CUDA, else fp32.",
+    ),
+    click.option("--workers", default=0, help="Processes that cut patches."),
+)
+
+NETWORK = gathered(
+    click.option("--init", help="Model to start from: a package of care-train."),
+    click.option("--recipe", default="default", show_default=True, help="Or paper."),
+    click.option("--depth", type=int, help="Poolings of the U-Net; 2 in the paper."),
+    click.option("--kernel", type=int, help="Kernel width; 5 in 2-D, 3 in 3-D."),
+    click.option("--filters", type=int, help="Filters of the first level; 32."),
+    click.option("--patch", help="Patch in pixels, as 128,128 or 16,64,64."),
+    click.option(
+        "--fresh-noise",
+        type=click.FloatRange(0, 1),
+        help="Share of patches with noise drawn anew; for few images from a camera.",
+    ),
+)

@@ -1,0 +1,243 @@
+"""Request: what a user asks for, read and checked before hours are spent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from care_runtime import store
+from care_runtime.errors import OptionError, TrainingError
+from care_training import export, folders, networks, pairs
+from care_training.degrade import Degradation
+from care_training.kind import Kind
+from care_training.noise import neighbour_correlation
+from care_training.train import check_device
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from care_runtime.package import Package
+    from care_training.fit import Compute
+    from care_training.folders import Shift
+    from care_training.form import Form
+    from care_training.networks import Config
+    from care_training.pairs import Pair, Split
+    from care_training.recipe import Recipe
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+\-() ]{0,63}")
+"""What any file system accepts."""
+
+INDEPENDENT = 0.05
+"""Correlation of neighbouring noise up to which it may be drawn anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for.
+
+    Parameters
+    ----------
+    low, high
+        Folders of images of low and high quality, paired by name. An isotropic network
+        has no high ones: `low` is a folder of volumes, or one of them.
+    axes
+        Of every image, letters of STCZYX; with Z, the network is 3-D. The high images
+        of a projection lack Z.
+    name
+        Of the model.
+    out
+        Folder for the package (in a folder of that name) and the checkpoint.
+    recipe
+        How to train.
+    compute
+        Where to train.
+    init
+        Model to start from, or None for a new one.
+    architecture
+        Values of `UNetConfig` other than the paper's, such as ``depth``.
+    kind
+        What the network is to do.
+    blur
+        Of lateral planes, for an isotropic network; see `Degradation`.
+    recalibrate
+        Fit one factor to the predicted scales on the images held back.
+    """
+
+    low: Path
+    high: Path | None
+    axes: str
+    name: str
+    out: Path
+    recipe: Recipe
+    compute: Compute
+    init: str | None = None
+    architecture: Mapping[str, int] = field(default_factory=dict)
+    kind: Kind = field(default_factory=Kind)
+    blur: float | None = None
+    recalibrate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Images that passed all checks.
+
+    Parameters
+    ----------
+    split
+        Pairs to train on, and pairs held back.
+    shifts
+        Of the two images of each pair against each other.
+    recipe
+        With a patch that fits every image.
+    config
+        Architecture of the network.
+    init
+        Package to start from.
+    """
+
+    split: Split
+    shifts: Sequence[Shift]
+    recipe: Recipe
+    config: Config
+    init: Package | None = None
+
+
+def prepare(request: Request) -> Prepared:
+    """Read and check everything, before hours are spent.
+
+    Raises
+    ------
+    FileError, TrainingError
+        With the file that is wrong.
+    OptionError
+        If the request makes no sense.
+    """
+    if not NAME.fullmatch(request.name):
+        msg = (
+            "expected a name of 1 to 64 letters, digits, spaces and _+-() that begins "
+            f"with a letter or digit, found {request.name!r}"
+        )
+        raise OptionError(msg)
+    request.kind.check(request.axes)
+    export.require_place(request.out / request.name)
+    check_device(request.compute.device)
+    folders.check_disk(request.out)
+    found = _read(request)
+    init = store.locate(request.init) if request.init else None
+    config = _config(request, found, init)
+    form = networks.build(config).form
+    recipe = _with_patch(request.recipe.for_form(form), form, found)
+    if recipe.fresh_noise:
+        _check_noise(found)
+    split = pairs.split(found, patch=recipe.patch, seed=recipe.seed)
+    shifts = [] if form.planes else folders.shifts(found)
+    return Prepared(split, shifts, recipe, config, init)
+
+
+def _read(request: Request) -> list[Pair]:
+    kind = request.kind
+    if kind.isotropic is not None:
+        if request.high is not None:
+            msg = "an isotropic network learns from volumes alone: leave --high out"
+            raise OptionError(msg)
+        degrade = Degradation(kind.isotropic, request.blur)
+        volumes = folders.volumes(request.low, request.axes)
+        return [degrade(name, volume) for name, volume in volumes]
+    if request.high is None:
+        msg = "expected --high, the folder of the targets, beside --low"
+        raise OptionError(msg)
+    return folders.read(
+        folders.find(request.low, request.high),
+        request.axes,
+        projected=kind.projection,
+        factor=kind.upsample or 1.0,
+    )
+
+
+def _config(request: Request, found: Sequence[Pair], init: Package | None) -> Config:
+    """Decide the architecture: that of the model to start from, or as asked for."""
+    channels = found[0].low.shape[0], found[0].high.shape[0]
+    asked = request.kind.config(request.axes, channels, request.architecture)
+    if init is None:
+        return asked
+    if request.architecture:
+        names = ", ".join(f"--{name}" for name in request.architecture)
+        msg = f"{names} cannot change the network of --init: leave one of them out"
+        raise OptionError(msg)
+    config = networks.read(export.read_config(init))
+    forms = [networks.build(each).form for each in (asked, config)]
+    compared = (
+        "space",
+        "restored",
+        "channels_in",
+        "channels_out",
+        "outputs",
+        "members",
+    )
+    needs, has = ({name: getattr(form, name) for name in compared} for form in forms)
+    wrong = {name: value for name, value in has.items() if needs[name] != value}
+    if wrong:
+        wanted = {name: needs[name] for name in wrong}
+        msg = (
+            f"the images and options need a network with {wanted}, but that of --init "
+            f"has {wrong}: start from another model"
+        )
+        raise TrainingError(msg)
+    return config
+
+
+def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
+    """Shrink a patch to the smallest image, on the grid of the network."""
+    smallest = np.min([pair.high.shape[1:] for pair in found], axis=0)
+    wish = recipe.patch
+    if form.planes and len(wish) == 2:
+        wish = (1, *wish)
+    grid = [form.grid[axis] for axis in form.restored[-len(smallest) :]]
+    if form.planes:
+        grid[0] = 1
+    if len(wish) != len(grid) or any(p % g for p, g in zip(wish, grid, strict=True)):
+        msg = (
+            f"expected a patch of {len(grid)} sizes on the grid of {grid} pixels, "
+            f"found {wish}"
+        )
+        raise TrainingError(msg)
+    fits = [int(n) // g * g for n, g in zip(smallest, grid, strict=True)]
+    patch = tuple(min(p, n) for p, n in zip(wish, fits, strict=True))
+    if min(patch) == 0:
+        msg = (
+            f"the smallest image measures {tuple(int(n) for n in smallest)} pixels, "
+            f"but the network needs {grid}: leave it out"
+        )
+        raise TrainingError(msg)
+    return replace(recipe, patch=patch)
+
+
+def _check_noise(found: Sequence[Pair]) -> None:
+    """Refuse to draw noise anew where it is not that of single pixels."""
+    if any(pair.low.shape[1:] != pair.high.shape[1:] for pair in found):
+        msg = (
+            "noise can be drawn anew only where the two images of a pair have the same "
+            "size: train without --fresh-noise"
+        )
+        raise TrainingError(msg)
+    if len(found[0].low) != len(found[0].high):
+        msg = (
+            f"noise cannot be drawn anew for {len(found[0].low)} channels that become "
+            f"{len(found[0].high)}: train without --fresh-noise"
+        )
+        raise TrainingError(msg)
+    worst = max(
+        (abs(neighbour_correlation(low, high)), pair.name)
+        for pair in found
+        for low, high in zip(pair.low, pair.high, strict=True)
+    )
+    if worst[0] > INDEPENDENT:
+        msg = (
+            f"the noise of neighbouring pixels in {worst[1]} correlates by "
+            f"{worst[0]:.2f}, more than {INDEPENDENT:g}: train without --fresh-noise"
+        )
+        raise TrainingError(msg)
