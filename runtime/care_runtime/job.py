@@ -63,11 +63,6 @@ class Job:
         return norm.invert and (norm.percentiles is not None or self.values is not None)
 
     @property
-    def measures(self) -> bool:
-        """Whether percentiles have to be measured."""
-        return self.values is None and self.normalization.percentiles is not None
-
-    @property
     def factors(self) -> dict[str, float]:
         """Stretching by axis."""
         return (

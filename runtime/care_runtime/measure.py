@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from care_runtime.job import Job
     from care_runtime.resample import Samples
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Voxels of a resampled image that are held together."""
 
 

@@ -24,6 +24,9 @@ DELAY = 10
 LARGEST = 512
 """Pixels along a side; larger planes are cropped to their middle."""
 
+ROOM = 1 << 14
+"""Bytes for the colours and headers of a GIF."""
+
 LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
 SHOWN = b"\x21\xf9\x04\x00" + DELAY.to_bytes(2, "little") + b"\x00\x00"
 HEADER, IMAGE, END = 13, 0x2C, 0x3B
@@ -58,7 +61,8 @@ def write_gif(path: Path, planes: NDArray[np.uint8]) -> None:
     """Write planes (S, Y, X) as a movie of grey values."""
     import imagecodecs
 
-    still = imagecodecs.gif_encode(np.ascontiguousarray(planes))
+    room = 2 * planes.size + ROOM  # noise grows when it is packed
+    still = imagecodecs.gif_encode(np.ascontiguousarray(planes), out=room)
     with written(path) as partial:
         partial.write_bytes(_animated(still))
 

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.percentiles import percentiles
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["PRECISE", "Affine", "percentiles"]
 
 PRECISE = 2**16
 """Grey value up to which float32 is precise enough."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from care_runtime.axes import canonical
 from care_runtime.files import written
-from care_runtime.normalize import Affine, percentiles
+from care_runtime.normalize import Affine
+from care_runtime.percentiles import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime.errors import ImageError
-from care_runtime.normalize import percentiles
+from care_runtime.percentiles import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ import numpy as np
 
 from care_runtime.contract import supported
 from care_runtime.errors import SpecError
-from care_runtime.normalize import Affine, percentiles
+from care_runtime.normalize import Affine
+from care_runtime.percentiles import percentiles
 from care_runtime.restore import Restorer
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ LINEAR = ("mean", "member_mean")
 """Kinds of outputs that a network computes without exponentials."""
 
 CURVED = 1e-6
-"""The same for scales and disagreements on a CPU: ONNX Runtime computes exponentials at
-the end of a row with other instructions than before it, which differ in the last bit."""
+"""The same for scales and disagreements on a CPU: at the end of a row, ONNX Runtime
+computes exponentials with other instructions, which differ in the last bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,11 @@ def verify(package: Package, engine: Engine) -> Verified:
     tiled = tiled_difference(spec, engine, image)
     answers = engine(preprocessed(spec, image))
     test = {
-        tensor.id: difference(y, np.load(package.path(tensor.test), allow_pickle=False))
+        tensor.id: difference(
+            y,
+            np.load(package.path(tensor.test), allow_pickle=False),
+            least=least_range(spec, tensor.id),
+        )
         for tensor, y in zip(spec.outputs, answers, strict=True)
         if tensor.test is not None
     }
@@ -121,7 +126,6 @@ def tiled_difference(
         Largest difference as a fraction of the range, by output.
     """
     restorer, tiling = Restorer(spec, network), supported(spec).tiling
-    roles = supported(spec).outputs
     letters = spec.input.letters
     axes = letters.replace("B", "S")
     image = extended(image, spec, least=getattr(network, "least", 0))
@@ -139,7 +143,7 @@ def tiled_difference(
                     difference(
                         tiled[name],
                         whole[name],
-                        least=float(roles[name].undo == "none"),
+                        least=least_range(spec, name),
                     ),
                 )
             )
@@ -173,6 +177,11 @@ def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]
         for letter, size in zip(spec.input.letters, image.shape, strict=True)
     ]
     return np.pad(image, widths, mode="reflect")
+
+
+def least_range(spec: Spec, output: str) -> float:
+    """Say what range an output has at least: 1 where it is no grey value."""
+    return float(supported(spec).outputs[output].undo == "none")
 
 
 def difference(

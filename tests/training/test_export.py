@@ -108,7 +108,8 @@ def test_a_graph_that_differs_is_refused(tmp_path):
     torch.nn.init.normal_(network.head.weight)
     engine = Engine(package.onnx, "cpu")
     with pytest.raises(ExportError, match="differs from torch"):
-        check_parity(network, engine, np.ones((1, 1, 16, 16), np.float32))
+        x = np.ones((1, 1, 16, 16), np.float32)
+        check_parity(network, engine, x, package.spec)
 
 
 def test_a_halo_that_is_too_small_is_refused(tmp_path, monkeypatch):

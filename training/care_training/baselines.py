@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from scipy import ndimage
 from skimage import restoration
 
-from care_runtime.normalize import Affine, percentiles
+from care_runtime.normalize import Affine
+from care_runtime.percentiles import percentiles
 from care_runtime.score import Scores, score
 
 if TYPE_CHECKING:

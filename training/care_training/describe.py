@@ -127,6 +127,21 @@ def complete(spec: Spec, network: Network, facts: Mapping[str, Any]) -> Spec:
     return replace(spec, inputs=(source,), outputs=outputs, care=care)
 
 
+def as_deep(spec: Spec, shape: tuple[int, ...]) -> Spec:
+    """Give axes that stay whole the size that they have in the sample (C, [Z,] Y, X).
+
+    bioimage.io tools feed an axis of fixed size nothing else, and they test with it.
+    """
+    letters = spec.input.letters.replace("B", "")
+    axes = tuple(
+        replace(axis, size=shape[letters.index(axis.letter)])
+        if isinstance(axis.size, int)
+        else axis
+        for axis in spec.input.axes
+    )
+    return replace(spec, inputs=(replace(spec.input, axes=axes),))
+
+
 def _cut(size: Mapping[str, int], form: Form) -> dict[str, int]:
     return {axis: n for axis, n in size.items() if axis not in form.whole}
 

@@ -20,7 +20,7 @@ from care_runtime.restore import Restorer
 from care_runtime.spec import Weights
 from care_runtime.tensor import File
 from care_runtime.variant import Variant
-from care_runtime.verify import difference, preprocessed, verify
+from care_runtime.verify import difference, least_range, preprocessed, verify
 from care_training import describe, graph, plot
 from care_training.ensemble import Ensemble, MeanOnly
 from care_training.sample import test_image, write
@@ -127,10 +127,11 @@ def _write(
     restorer = Restorer(spec, engine)
     contents = fill(restorer)
     spec = describe.with_training(spec, contents.training)
+    spec = describe.as_deep(spec, contents.sample.low.shape)
     graph.embed(spec, path)
     tested = test_image(contents.sample.low, spec)
     x = preprocessed(spec, tested)
-    check_parity(network, engine, x)
+    check_parity(network, engine, x, spec)
     spec = _with_variants(network, spec, x, folder)
     np.save(folder / "test_input.npy", tested)
     for tensor, y in zip(spec.outputs, engine(x), strict=True):
@@ -161,13 +162,15 @@ def _with_variants(
     lean = MeanOnly(network)
     graph.export(lean, only, folder / name)
     graph.embed(only, folder / name)
-    check_parity(lean, Engine(folder / name, "cpu"), x)
+    check_parity(lean, Engine(folder / name, "cpu"), x, only)
     variants = {name: Variant(("mean",), package_.sha256(folder / name))}
     return replace(spec, care=replace(supported(spec), variants=variants))
 
 
 @torch.no_grad()
-def check_parity(network: Network, engine: Engine, x: NDArray[np.float32]) -> None:
+def check_parity(
+    network: Network, engine: Engine, x: NDArray[np.float32], spec: Spec
+) -> None:
     """Compare ONNX Runtime with torch, on one image and on a batch of another size.
 
     Raises
@@ -184,7 +187,7 @@ def check_parity(network: Network, engine: Engine, x: NDArray[np.float32]) -> No
         answers = network(torch.from_numpy(np.ascontiguousarray(batch)))
         expected = [answers] if isinstance(answers, torch.Tensor) else list(answers)
         for name, y, z in zip(engine.outputs, engine(batch), expected, strict=True):
-            found = difference(y, z.numpy())
+            found = difference(y, z.numpy(), least=least_range(spec, name))
             if not found <= PARITY:
                 msg = (
                     f"output {name!r}: ONNX Runtime differs from torch by {found:.2g} "
