@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from care_runtime.image import Image
     from care_runtime.options import TileSize
     from care_runtime.restore import Restorer
     from care_runtime.spec import Spec
@@ -180,7 +181,7 @@ def run(
                 warnings.simplefilter("always", kind)
             image = tiff.read(source, chosen.axes, prefer_z=needs_z)
             restored = restorer(
-                image,
+                _checked(image, chosen),
                 normalize=chosen.normalize,
                 tile=chosen.tile,
                 dtype=chosen.dtype,
@@ -220,16 +221,58 @@ def run(
     )
 
 
-def _places(restorer: Restorer, target: Path, chosen: Options) -> dict[str, Path]:
-    """Decide where images go, and refuse places that are taken."""
-    readouts = chosen.trust.readouts(restorer.spec)
+def check(
+    spec: Spec, files: Sequence[Path], targets: Sequence[Path], chosen: Options
+) -> None:
+    """Refuse a batch of which one image would replace another, or a source.
+
+    Raises
+    ------
+    FileError
+        With the file that would be lost.
+    """
+    taken: dict[Path, Path] = {}
+    sources = {file.resolve(): file for file in files}
+    for file, target in zip(files, targets, strict=True):
+        for place in set(_named(spec, target, chosen).values()):
+            if place.resolve() in sources:
+                msg = f"{place} would replace an image to restore: name another output"
+                raise FileError(msg)
+            if place in taken:
+                msg = (
+                    f"images made of {taken[place]} and {file} would both go to "
+                    f"{place}: restore them into folders of their own"
+                )
+                raise FileError(msg)
+            taken[place] = file
+
+
+def _named(spec: Spec, target: Path, chosen: Options) -> dict[str, Path]:
+    """Decide where the images of one file go."""
+    readouts = chosen.trust.readouts(spec)
     made = [r.id for r in readouts if not isinstance(r, Draw)]
     samples = [SAMPLES] if chosen.trust.samples else []
     ids = [*dict.fromkeys(chosen.outputs), *made, *samples]
-    places = saving.places(target, ids, join=chosen.join)
+    return saving.places(target, ids, join=chosen.join)
+
+
+def _places(restorer: Restorer, target: Path, chosen: Options) -> dict[str, Path]:
+    """Decide where images go, and refuse places that are taken."""
+    places = _named(restorer.spec, target, chosen)
     for place in places.values():
         if place.exists() and not chosen.overwrite:
             msg = f"{place} exists already: give --overwrite to replace it"
             raise FileError(msg)
         require_place(place)
     return places
+
+
+def _checked(image: Image, chosen: Options) -> Image:
+    """Refuse what could be restored, but not written."""
+    if chosen.trust.samples and {"S", "T"} & set(image.axes):
+        msg = (
+            "random draws are written as time points, which the image has already "
+            f"(axes {image.axes}): draw from one time point, or in Python"
+        )
+        raise OptionError(msg)
+    return image

@@ -111,6 +111,7 @@ def restore(
     places = batch.targets(files, Path(output))
     package = store.locate(model, zoo=zoo)
     needed = chosen.needs(package.spec)
+    batch.check(package.spec, files, places, chosen)
     restorer = care_runtime.load(package, device=device, outputs=needed)
     results = []
     for file, place in zip(files, places, strict=True):

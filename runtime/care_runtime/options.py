@@ -158,7 +158,8 @@ def factor_of(
         If what was decided and the others differ by more than 2 %.
     """
     if default is None:
-        return wish
+        return wish  # refused where the job is made
+    read_factor(wish, default)
     axis = default.axis.upper()
     sizes = [image.voxel.get(a) for a in (axis, "X")]
     known = default.cubic and all(sizes)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from care_runtime.spec import Spec
 
 
+MOST = 10_000
+"""Random draws of an image; more are no movie."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """How far to trust a restoration (Methods, "Probabilistic networks").
@@ -54,9 +58,10 @@ class Trust:
                 f"{self.confidence:g}"
             )
             raise OptionError(msg)
-        for name in ("samples", "seed"):
-            if getattr(self, name) < 0:
-                msg = f"expected {name} of 0 or more, found {getattr(self, name)}"
+        for name, below in (("samples", MOST), ("seed", 2**64)):
+            if not 0 <= getattr(self, name) < below:
+                found = getattr(self, name)
+                msg = f"expected {name} of 0 or more and below {below}, found {found}"
                 raise OptionError(msg)
         for name in ("flag", "flag_scale"):
             value = getattr(self, name)

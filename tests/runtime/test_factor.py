@@ -154,3 +154,10 @@ def test_factors_that_are_none(factor: float) -> None:
     with pytest.raises(OptionError, match="factor above 0") as error:
         restorer(resample=FIXED)(image({}), factor=factor)
     one_line(error.value)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("inf")])
+def test_a_factor_that_means_nothing_is_refused_without_a_warning(factor):
+    resample = tiny.resampled(3.0)
+    with pytest.raises(OptionError, match="above 0"):
+        factor_of(image({}), factor, resample)

@@ -375,3 +375,34 @@ def test_variants_are_kept_in_the_description(varied: Package) -> None:
     assert found.care is not None
     assert spec.care is not None
     assert found.care.variants == spec.care.variants
+
+
+@pytest.mark.parametrize("files", [("a.tif", "a.tiff"), ("a.tif", "a_scale.ome.tif")])
+def test_no_image_of_a_batch_replaces_another(
+    tmp_path: Path, image: Path, model: Path, files: tuple[str, str]
+) -> None:
+    """Neither an extra of another image, nor a source."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_bytes(image.read_bytes())
+    words = ("--outputs", "mean,scale", "--overwrite")
+    found = restore(folder, model, tmp_path / "out", *words)
+    assert found.exit_code == 1
+    assert "would both go to" in one_line(found.stderr)
+    assert not (tmp_path / "out").exists()
+    source = folder / files[1]
+    found = restore(source, model, folder / "a.tif", *words)
+    if "scale" in source.name:
+        assert "would replace an image to restore" in one_line(found.stderr)
+        assert source.read_bytes() == image.read_bytes()
+
+
+def test_draws_of_a_movie_are_refused_before_it_is_restored(
+    tmp_path: Path, model: Path
+) -> None:
+    pixels = noise("TYX", T=2, Y=30, X=35)
+    tifffile.imwrite(tmp_path / "m.tif", pixels, imagej=True, metadata={"axes": "TYX"})
+    found = restore(tmp_path / "m.tif", model, tmp_path / "o.tif", "--samples", "2")
+    assert found.exit_code == 1
+    assert "one time point" in one_line(found.stderr)

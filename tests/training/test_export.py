@@ -107,8 +107,8 @@ def test_a_graph_that_differs_is_refused(tmp_path):
     network, package = exported(CONFIGS["2d"][0], tmp_path / "package", (64, 64))
     torch.nn.init.normal_(network.head.weight)
     engine = Engine(package.onnx, "cpu")
+    x = np.ones((1, 1, 16, 16), np.float32)
     with pytest.raises(ExportError, match="differs from torch"):
-        x = np.ones((1, 1, 16, 16), np.float32)
         check_parity(network, engine, x, package.spec)
 
 
