@@ -202,14 +202,20 @@ def list_() -> None:
 @click.option("--class", "kind", default="CARE", show_default=True, help="Of CSBDeep.")
 @click.option("--factor", type=float, help="Of an upsampling or isotropic model.")
 @click.option("--percentiles", default="2,99.8", show_default=True, help="LOW,HIGH.")
+@options.HEIGHT
 def import_csbdeep(
-    folder: Path, output: Path, kind: str, factor: float | None, percentiles: str
+    folder: Path,
+    output: Path,
+    kind: str,
+    factor: float | None,
+    percentiles: str,
+    height: str | None,
 ) -> None:
     """Turn the CSBDeep model in MODELDIR into a package, without TensorFlow."""
     from care_training import csbdeep
 
     low, high = _numbers(percentiles, 2)
-    model = csbdeep.read(folder, kind)
+    model = csbdeep.read(folder, kind, height or "")
     package = csbdeep.convert(model, output, (low, high), factor)
     click.echo(
         f"{package.folder}\n  care-run restore image.tif -m {package.folder} -o out.tif"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class CSBDeepModel:
     network: AnyNetwork
 
 
-def read(folder: Path, kind: str = "CARE") -> CSBDeepModel:
+def read(folder: Path, kind: str = "CARE", height: str = "") -> CSBDeepModel:
     """Read a CSBDeep model folder.
 
     Parameters
@@ -76,6 +76,8 @@ def read(folder: Path, kind: str = "CARE") -> CSBDeepModel:
         Holds ``config.json`` and ``weights_best.h5`` (or another h5 of that kind).
     kind
         Which of `CLASSES` the model was trained as; a projection is recognized.
+    height
+        Height map that a projection is to give as well; see `ProjectionConfig`.
 
     Raises
     ------
@@ -96,15 +98,18 @@ def read(folder: Path, kind: str = "CARE") -> CSBDeepModel:
             f"a projection, which does not go with --class {kind}"
         )
         raise SpecError(msg)
-    network = _network(config, kind)
+    if height and kind != "ProjectionCARE":
+        msg = f"a model of class {kind} projects no surface: leave --height-map out"
+        raise SpecError(msg)
+    network = _network(config, kind, height)
     keras.load(network, keras.layers(_weights_file(folder)), str(config["axes"]))
     return CSBDeepModel(folder.resolve().name, kind, config, network)
 
 
-def _network(config: dict[str, Any], kind: str) -> AnyNetwork:
+def _network(config: dict[str, Any], kind: str, height: str) -> AnyNetwork:
     unet = unet_config(config)
     if kind == "ProjectionCARE":
-        return Projection(projection_config(config))
+        return Projection(replace(projection_config(config), height=height))
     return Isotropic(IsotropicConfig(unet)) if kind == "IsotropicCARE" else UNet(unet)
 
 

@@ -32,18 +32,20 @@ IMAGES = gathered(
     click.option("--axes", required=True, help="Of the images, as ZYX; with Z in 3-D."),
 )
 
+HEIGHT = click.option(
+    "--height-map",
+    "height",
+    is_flag=False,
+    flag_value="expectation",
+    type=click.Choice(["expectation", "argmax"]),
+    help="Give the surface that is projected as an output, too.",
+)
+
 KIND = gathered(
     click.option(
         "--projection", is_flag=True, help="Stacks to planes; --high has no Z."
     ),
-    click.option(
-        "--height-map",
-        "height",
-        is_flag=False,
-        flag_value="expectation",
-        type=click.Choice(["expectation", "argmax"]),
-        help="Give the surface that is projected as an output, too.",
-    ),
+    HEIGHT,
     click.option("--upsample", type=float, help="Planes of --high per plane of --low."),
     click.option(
         "--isotropic", type=FOLDER, help="Volumes to learn from, instead of --low."
