@@ -43,13 +43,14 @@ class Peak(threading.Thread):
 
 
 def model(folder: Path) -> None:
-    """Export an isotropic network of the paper's size with random weights."""
+    """Export an isotropic network with random weights, narrow so that it is quick."""
     from care_runtime.care import Resample
     from care_training import describe, export, networks
     from care_training.isotropic import IsotropicConfig
     from care_training.sample import Sample
+    from care_training.unet import UNetConfig
 
-    network = networks.build(IsotropicConfig())
+    network = networks.build(IsotropicConfig(UNetConfig(kernel=3, filters=8)))
     spec = describe.describe(
         network.form,
         name="isotropic",

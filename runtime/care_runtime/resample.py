@@ -27,7 +27,7 @@ class Samples:
 
     below: NDArray[np.intp]
     above: NDArray[np.intp]
-    weight: NDArray[np.float32] | None
+    weight: NDArray[np.float64] | None
 
     def shifted(self, first: int) -> Samples:
         """Count pixels from another one than the first."""
@@ -67,7 +67,7 @@ def samples(
         return Samples(positions, positions, None)
     exact = positions * ((size - 1) / max(count - 1, 1))
     below = np.minimum(exact.astype(np.intp), max(size - 2, 0))
-    weight = (exact - below).astype(np.float32)
+    weight = np.asarray(exact - below, np.float64)
     return Samples(below, np.minimum(below + 1, size - 1), weight)
 
 
@@ -100,12 +100,22 @@ def gather(
             frame = _take(frame, line.below, axis)
             continue
         weight = line.weight.reshape(-1, *[1] * (frame.ndim - 1 - axis))
-        low = _take(frame, line.below, axis).astype(np.float32)
-        high = _take(frame, line.above, axis).astype(np.float32)
-        frame = low + (high - low) * weight
+        low, high = (_take(frame, at, axis) for at in (line.below, line.above))
         if round_:
-            frame = np.floor(frame + 0.5)
+            frame = _rounded(low.astype(np.float64), high.astype(np.float64), weight)
+        else:
+            start = low.astype(np.float32)
+            frame = start + (high.astype(np.float32) - start) * np.float32(weight)
     return frame
+
+
+def _rounded(
+    low: NDArray[np.float64], high: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Interpolate and round as SciPy's zoom does: the sum decides what is a half."""
+    rest = 1 - weight
+    exact = low * rest + high * (1 - rest)
+    return np.trunc(exact + np.copysign(0.5, exact)).astype(np.float32)
 
 
 def _take(frame: NDArray[Any], index: NDArray[np.intp], axis: int) -> NDArray[Any]:

@@ -39,6 +39,16 @@ NEEDED = [
 ]
 """Keys of every `config.json`."""
 
+PROJECTION = {
+    "proj_n_depth": "depth",
+    "proj_n_filt": "filters",
+    "proj_n_conv_per_depth": "convolutions",
+    "proj_kern": "kernel",
+    "proj_pool": "pool",
+}
+"""Keys of a projection, by our names; CSBDeep has the same defaults for those left out,
+as the number of convolutions was before 2019."""
+
 FACTOR = ("UpsamplingCARE", "IsotropicCARE")
 """Classes that stretch the image first, by a factor that no file records."""
 
@@ -101,9 +111,25 @@ def read(folder: Path, kind: str = "CARE", height: str = "") -> CSBDeepModel:
     if height and kind != "ProjectionCARE":
         msg = f"a model of class {kind} projects no surface: leave --height-map out"
         raise SpecError(msg)
+    _require_axes(folder, config, kind)
     network = _network(config, kind, height)
-    keras.load(network, keras.layers(_weights_file(folder)), str(config["axes"]))
+    # An isotropic model is fed planes with Z last, whatever it calls its axes.
+    axes = "YXC" if kind == "IsotropicCARE" else str(config["axes"])
+    keras.load(network, keras.layers(_weights_file(folder)), axes)
     return CSBDeepModel(folder.resolve().name, kind, config, network)
+
+
+def _require_axes(folder: Path, config: dict[str, Any], kind: str) -> None:
+    """Refuse a model of other axes, which CSBDeep calls Z, Y, X and also T."""
+    expected = ["YX"] if kind == "IsotropicCARE" else ["YX", "ZYX"]
+    expected = ["ZYX"] if kind == "ProjectionCARE" else expected
+    axes = str(config["axes"])
+    if sorted(axes.strip("SC")) not in [sorted(space) for space in expected]:
+        msg = (
+            f"{folder}/config.json has the axes {axes!r}: expected "
+            f"{' or '.join(expected)}, in any order, of a model of class {kind}"
+        )
+        raise SpecError(msg)
 
 
 def _network(config: dict[str, Any], kind: str, height: str) -> AnyNetwork:
@@ -133,15 +159,11 @@ def projection_config(config: dict[str, Any]) -> ProjectionConfig:
     if config["proj_axis"] != "Z":
         msg = f"expected a projection along Z, found {config['proj_axis']!r}"
         raise SpecError(msg)
-    order = [config["axes"].replace("C", "").index(a) for a in "ZYX"]
-    return ProjectionConfig(
-        unet_config(config),
-        depth=config["proj_n_depth"],
-        filters=config["proj_n_filt"],
-        convolutions=config["proj_n_conv_per_depth"],
-        kernel=tuple(config["proj_kern"][i] for i in order),
-        pool=tuple(config["proj_pool"][i] for i in order),
-    )
+    order = [config["axes"].strip("SC").index(a) for a in "ZYX"]
+    found = {ours: config[key] for key, ours in PROJECTION.items() if key in config}
+    for sizes in {"kernel", "pool"} & found.keys():
+        found[sizes] = tuple(found[sizes][i] for i in order)
+    return ProjectionConfig(unet_config(config), **found)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -154,13 +176,18 @@ def _config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         msg = f"{path} is no JSON: {error}"
         raise FileError(msg) from error
+    if not isinstance(config, dict):
+        config = {}
+    if any(key.startswith("n2v_") for key in config):
+        msg = f"{path} is that of a Noise2Void model: expected one of CARE"
+        raise SpecError(msg)
     missing = [key for key in NEEDED if key not in config]
     if missing:
         msg = (
             f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
         )
         raise SpecError(msg)
-    return dict(config)
+    return config
 
 
 def _weights_file(folder: Path) -> Path:
