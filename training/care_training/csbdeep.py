@@ -26,7 +26,6 @@ CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
 """What a `config.json` cannot tell, for a CARE and an upsampling one look alike."""
 
 NEEDED = [
-    "n_dim",
     "axes",
     "n_channel_in",
     "n_channel_out",
@@ -123,10 +122,9 @@ def _require_axes(folder: Path, config: dict[str, Any], kind: str) -> None:
     """Refuse a model of other axes, which CSBDeep calls Z, Y, X and also T."""
     expected = ["YX"] if kind == "IsotropicCARE" else ["YX", "ZYX"]
     expected = ["ZYX"] if kind == "ProjectionCARE" else expected
-    axes = str(config["axes"])
-    if sorted(axes.strip("SC")) not in [sorted(space) for space in expected]:
+    if sorted(_space(config)) not in [sorted(space) for space in expected]:
         msg = (
-            f"{folder}/config.json has the axes {axes!r}: expected "
+            f"{folder}/config.json has the axes {config['axes']!r}: expected "
             f"{' or '.join(expected)}, in any order, of a model of class {kind}"
         )
         raise SpecError(msg)
@@ -142,7 +140,7 @@ def _network(config: dict[str, Any], kind: str, height: str) -> AnyNetwork:
 def unet_config(config: dict[str, Any]) -> UNetConfig:
     """Translate the part of CSBDeep's `Config` that tells of the U-Net."""
     return UNetConfig(
-        dims=2 if "proj_axis" in config else config["n_dim"],
+        dims=2 if "proj_axis" in config else len(_space(config)),
         channels_in=config["n_channel_in"],
         channels_out=config["n_channel_out"],
         depth=config["unet_n_depth"],
@@ -159,11 +157,16 @@ def projection_config(config: dict[str, Any]) -> ProjectionConfig:
     if config["proj_axis"] != "Z":
         msg = f"expected a projection along Z, found {config['proj_axis']!r}"
         raise SpecError(msg)
-    order = [config["axes"].strip("SC").index(a) for a in "ZYX"]
+    order = [_space(config).index(a) for a in "ZYX"]
     found = {ours: config[key] for key, ours in PROJECTION.items() if key in config}
     for sizes in {"kernel", "pool"} & found.keys():
         found[sizes] = tuple(found[sizes][i] for i in order)
     return ProjectionConfig(unet_config(config), **found)
+
+
+def _space(config: dict[str, Any]) -> str:
+    """Drop what is no axis of space: samples and channels."""
+    return str(config["axes"]).strip("SC")
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Configurations that laboratories have and the oracle has not.
+
+`make_csbdeep_cases.py` made them with CSBDeep 0.8.2: axes in other orders, factors that
+are no integers, projections and upsampling with scales, weights written by Keras 2.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import care_runtime
+from care_runtime.verify import difference
+from care_training import csbdeep
+
+CASES = sorted(p for p in (Path(__file__).parent / "csbdeep_cases").iterdir())
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda folder: folder.name)
+def imported(request, tmp_path_factory):
+    facts = json.loads((request.param / "case.json").read_text())
+    model = csbdeep.read(request.param, facts["class"])
+    folder = tmp_path_factory.mktemp("package") / "model"
+    package = csbdeep.convert(model, folder, factor=facts["factor"])
+    return request.param, facts["axes"], care_runtime.load(package, device="cpu")
+
+
+@pytest.mark.parametrize("tile", ["whole", 12])
+def test_csbdeep_computes_the_same(imported, tile):
+    folder, axes, restorer = imported
+    image = np.load(folder / "input.npy")
+    found = restorer(image, axes, tile=tile, dtype="float32").outputs
+    outputs = [o for o in ("mean", "scale") if (folder / f"{o}.npy").exists()]
+    assert outputs == list(found)
+    for output in outputs:
+        stored = np.load(folder / f"{output}.npy")
+        assert found[output].shape == stored.shape
+        assert difference(found[output], stored) < 3e-5, output
+
+
+def test_the_axes_tell_how_many_dimensions_there_are(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(CASES[0].parent / "care3d_XZY_1to2", folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["n_dim"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert csbdeep.read(folder).network.form.space == "zyx"
