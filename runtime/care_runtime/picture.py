@@ -30,6 +30,22 @@ def plane(image: Image) -> NDArray[Any]:
     return middle
 
 
+def section(image: Image, height: int) -> NDArray[Any]:
+    """Take the middle section (Z, X), each of its lines shown as often as it needs.
+
+    Parameters
+    ----------
+    image
+        With an axis Z.
+    height
+        Lines of the section: the planes of a stack that was stretched along Z.
+    """
+    stack = canonical(image.pixels, image.axes)[0, 0, 0]
+    lines = np.arange(height) * len(stack) // height
+    middle: NDArray[Any] = stack[lines, stack.shape[1] // 2]
+    return middle
+
+
 def side_by_side(images: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     """Lay images beside each other, each stretched between its percentiles.
 

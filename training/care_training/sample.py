@@ -66,10 +66,19 @@ def write(sample: Sample, restorer: Restorer, folder: Path) -> None:
         flat = sample.truth.ndim < low.pixels.ndim
         truth = Image(sample.truth, axes.replace("Z", "") if flat else axes)
         tiff.write(folder / "sample_truth.tif", truth)
-    shown = [picture.plane(image) for image in (low, restored.images[restored.main])]
+    shown = _planes(low, restored.images[restored.main])
     side = min(*shown[0].shape, 256)
     crops = [plane[:side, :side] for plane in shown]
     picture.write_png(folder / "cover.png", _two_to_one(picture.side_by_side(crops)))
+
+
+def _planes(low: Image, restored: Image) -> list[NDArray[Any]]:
+    """Choose planes that show the restoration: axial ones of a stretched stack."""
+    sizes = [dict(zip(i.axes, i.pixels.shape, strict=True)) for i in (low, restored)]
+    before, after = (size.get("Z", 1) for size in sizes)
+    if after <= before:
+        return [picture.plane(image) for image in (low, restored)]
+    return [picture.section(image, after) for image in (low, restored)]
 
 
 def _two_to_one(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
