@@ -63,11 +63,14 @@ def linear_fit(low: NDArray[Any], high: NDArray[Any]) -> tuple[float, float]:
     slope, offset
         Of least squares.
     """
-    x, y = (image.ravel().astype(np.float64) for image in (high, low))
-    x_mean, y_mean = x.mean(), y.mean()
-    x -= x_mean
-    slope = float(np.mean(x * (y - y_mean)) / np.mean(x * x))
-    return slope, float(y_mean - slope * x_mean)
+    x_mean, y_mean = (float(image.mean(dtype=np.float64)) for image in (high, low))
+    together = alone = 0.0
+    for x_part, y_part in zip(high, low, strict=True):  # no copy of all is held
+        x = x_part.astype(np.float64) - x_mean
+        together += float(np.sum(x * (y_part.astype(np.float64) - y_mean)))
+        alone += float(np.sum(x * x))
+    slope = together / alone
+    return slope, y_mean - slope * x_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
 from care_runtime.errors import TrainingError
 from care_runtime.percentiles import percentiles
@@ -29,6 +28,9 @@ HIGH_RANGE = (99.5, 99.9)
 BACKGROUND = 0.4
 """A patch needs a pixel above this fraction of the 99.9th percentile at its centre."""
 
+TRIES = 1000
+"""Places looked at before a patch may show background alone."""
+
 KNOTS = 9
 """Points at which each range of percentiles is measured; between them it is linear."""
 
@@ -39,7 +41,7 @@ class _Source:
 
     pair: Pair
     lines: list[Samples]  # where the pixels of the low image come from, by axis
-    centres: NDArray[np.bool_]  # patch centres that show more than background
+    bright: float  # above it is more than background
     low: tuple[NDArray[np.float64], NDArray[np.float64]]  # percentile tables, low image
     high: tuple[NDArray[np.float64], NDArray[np.float64]]  # ... and high image
     noise: tuple[Noise, ...]  # by channel, empty where noise is never drawn anew
@@ -133,7 +135,7 @@ class Patches:
             number = int(_order(self.seed, turn, self.pool)[place])
         rng = np.random.default_rng([self.seed, 0, number])
         source = self._sources[number % len(self._sources)]
-        window = _window(rng, source.centres, self.patch)
+        window = _window(rng, source, self.patch)
         p_low, p_high = rng.uniform(*LOW_RANGE), rng.uniform(*HIGH_RANGE)
         low, high = _cut(source, window)
         if rng.random() < self.fresh_noise:
@@ -182,33 +184,21 @@ def _source(
         )
         raise TrainingError(msg)
     places = lines(pair)
-    stretched = gather(pair.low, places) if stretch_first or fitted else pair.low
+    alike = pair.low.shape == pair.high.shape or not (stretch_first or fitted)
+    stretched = pair.low if alike else gather(pair.low, places)
     seen = stretched if stretch_first else pair.low
     low = _tables(seen, f"low image of {pair.name}")
     high = _tables(pair.high, f"high image of {pair.name}")
     return _Source(
         pair,
         places,
-        _foreground(pair.high, patch),
+        BACKGROUND * float(percentiles(pair.high[0], [99.9]).item()),
         low,
         _fitted(pair, stretched, low) if fitted else high,
         tuple(Noise.of(x, y) for x, y in zip(pair.low, pair.high, strict=True))
         if noisy
         else (),
     )
-
-
-def _foreground(high: NDArray[Any], patch: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Mark patch centres near bright pixels, as CSBDeep's `no_background_patches`."""
-    image = high[0].astype(np.float32)
-    reach = [max(1, p // 2) for p in patch]
-    bright = ndimage.maximum_filter(image, reach, mode="constant")
-    inner = tuple(
-        slice(p // 2, n - p + p // 2 + 1)
-        for n, p in zip(image.shape, patch, strict=True)
-    )
-    centres = (bright > BACKGROUND * np.percentile(image, 99.9))[inner]
-    return centres if centres.any() else np.ones_like(centres)
 
 
 def _tables(
@@ -272,13 +262,34 @@ def _lookup(
 
 
 def _window(
-    rng: np.random.Generator, centres: NDArray[np.bool_], patch: tuple[int, ...]
+    rng: np.random.Generator, source: _Source, patch: tuple[int, ...]
 ) -> tuple[slice, ...]:
-    """Draw a patch whose centre is in the foreground."""
-    while True:
-        start = tuple(int(rng.integers(n)) for n in centres.shape)
-        if centres[start]:
-            return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+    """Draw a patch whose centre is near a bright pixel.
+
+    It is what CSBDeep's `no_background_patches` looks for, found without a mask that
+    would be as large as the image.
+    """
+    image = source.pair.high[0]
+    for _ in range(TRIES):
+        start = [
+            int(rng.integers(n - p + 1))
+            for n, p in zip(image.shape, patch, strict=True)
+        ]
+        if _near(image, start, patch).max() > source.bright:
+            break
+    return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+
+
+def _near(
+    image: NDArray[Any], start: Sequence[int], patch: tuple[int, ...]
+) -> NDArray[Any]:
+    """Cut the middle of a patch, half as wide."""
+    middle = []
+    for s, p in zip(start, patch, strict=True):
+        reach = max(1, p // 2)
+        first = s + p // 2 - reach // 2
+        middle.append(slice(max(0, first), first + reach))
+    return image[tuple(middle)]
 
 
 def _turned(
