@@ -50,7 +50,7 @@ def card(
     name: str,
     spec: Spec,
     facts: Facts,
-    evaluation: Evaluation | None,
+    evaluations: Mapping[str, Evaluation],
     calibration: Calibration | None = None,
 ) -> str:
     """Write the README of a package.
@@ -63,8 +63,9 @@ def card(
         Its description.
     facts
         Data and training.
-    evaluation
-        Scores on held-back images, None if nothing was held back.
+    evaluations
+        Scores on images held back, by the condition they were taken under; none if
+        nothing was held back.
     calibration
         Measured on the same images; None if no distribution is predicted.
     """
@@ -92,7 +93,7 @@ Licence of the data: {facts.licence}
 
 # Validation
 
-{_scores(evaluation)}
+{_scores(evaluations)}
 {_calibration(calibration)}
 ## Limits
 
@@ -124,17 +125,35 @@ def _normalization(care: CareConfig) -> str:
     )
 
 
-def _scores(evaluation: Evaluation | None) -> str:
-    if evaluation is None:
+def _scores(evaluations: Mapping[str, Evaluation]) -> str:
+    if not evaluations:
         return "No image with ground truth was held back, so nothing was measured."
-    names = ", ".join(evaluation.images)
+    tables = [
+        (f"## {condition}\n\n" if condition else "") + _table(scores)
+        for condition, scores in evaluations.items()
+    ]
+    tuned = any(scores.tuned_on for scores in evaluations.values())
+    strengths = (
+        "was chosen on other images, of the validation set"
+        if tuned
+        else "scores best on these very images"
+    )
+    return (
+        "\n\n".join(tables)
+        + f"""
+
+Truth is normalized between its percentiles 0.1 and 99.9 and every image is fitted to it
+by least squares, as in the paper. The strength of each baseline (in brackets)
+{strengths}."""
+    )
+
+
+def _table(evaluation: Evaluation) -> str:
+    names, count = ", ".join(evaluation.images), len(evaluation.images)
     return f"""{evaluation.table()}
 
-Means over {len(evaluation.images)} images that training never saw ({names}); over
-them, the PSNR of the network has a standard deviation of {evaluation.spread:.2f} dB.
-Truth is normalized between its percentiles 0.1 and 99.9 and every image is fitted to it
-by least squares, as in the paper. Each baseline has the strength (in brackets) that
-scores best on these very images."""
+Means over {count} images that training never saw ({names}); over them, the PSNR of the
+network has a standard deviation of {evaluation.spread:.2f} dB."""
 
 
 def _calibration(calibration: Calibration | None) -> str:

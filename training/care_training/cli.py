@@ -101,7 +101,7 @@ def fit(
     show.images(prepared)
     with show.progress() as progress:
         package, scores = own.train(request, prepared, progress)
-    show.model(package.folder, scores)
+    show.model(package.folder, {"": scores})
 
 
 def _taken(values: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -130,15 +130,13 @@ def _source(
 
 @main.command()
 @click.argument("name")
-@click.option(
-    "--data", type=options.FOLDER, required=True, help="Folder of the images."
-)
+@click.option("--data", type=options.FOLDER, help="Folder of the images.")
 @click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
 @click.option("--quick", is_flag=True, help="Only show that all of it works.")
 @options.COMPUTE
 def run(
     name: str,
-    data: Path,
+    data: Path | None,
     output: Path,
     quick: bool,
     device: str,
@@ -146,17 +144,24 @@ def run(
     workers: int,
     **numbers: Any,
 ) -> None:
-    """Train the model NAME of the zoo as its experiment says."""
+    """Train the model NAME of the zoo as its experiment says.
+
+    Its images are drawn; where they are not, --data names their folder. A run that was
+    stopped goes on from its checkpoint.
+    """
     from care_training import reproduce
     from care_training.fit import Compute
 
     found = reproduce.experiment(name)
-    recipe = reproduce.quick(found.recipe) if quick else found.recipe
-    recipe = replace(recipe, **{k: v for k, v in numbers.items() if v is not None})
+    found = reproduce.quick(found) if quick else found
+    given = {k: v for k, v in numbers.items() if v is not None}
+    recipe = replace(found.recipe, **given)
     compute = Compute(device, precision, workers)
     with show.progress() as progress:
-        made = reproduce.reproduce(found, recipe, data, output, compute, progress)
-    show.model(made[0].folder, made[1])
+        package, scores = reproduce.reproduce(
+            found, recipe, output, compute, progress, data=data
+        )
+    show.model(package.folder, scores)
 
 
 @main.command()

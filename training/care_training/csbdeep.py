@@ -255,7 +255,7 @@ def convert(
             "loss": model.config.get("train_loss"),
         },
     )
-    text = card.card(model.name, spec, facts, None)
+    text = card.card(model.name, spec, facts, {})
     contents = export.Contents(Sample(low), text, {"origin": "imported"})
     return export.export(model.network, spec, lambda _: contents, folder)
 

@@ -10,7 +10,7 @@ from care_runtime.package import sha256
 from care_training import baselines, card, describe
 from care_training.degrade import Degradation
 from care_training.fit import Trained, fit, network
-from care_training.product import About, package, recalibrated
+from care_training.product import About, Judges, package, recalibrated
 from care_training.sample import Sample
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def train(
     if request.recalibrate:
         trained = recalibrated(trained, split, _spec(request, trained))
     spec = _spec(request, trained)
-    about = About(
-        request.name, _about(request, split), own_sample(split), (baselines.GAUSSIAN,)
-    )
-    return package(trained, spec, about, split, request.out / request.name)
+    about = About(request.name, _about(request, split), own_sample(split))
+    judges = Judges({"": split.validation}, baselines=(baselines.GAUSSIAN,))
+    made, scores = package(trained, spec, about, judges, request.out / request.name)
+    return made, scores[""]
 
 
 def _spec(request: Request, trained: Trained) -> Spec:

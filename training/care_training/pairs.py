@@ -34,12 +34,16 @@ class Pair:
         Z; the input of an upsampling has fewer pixels along one axis.
     field
         What they show, if several pairs show the same; by default the name.
+    labels
+        Number of the object that each pixel of the high image belongs to, from 1, where
+        that is known: ([Z,] Y, X).
     """
 
     name: str
     low: NDArray[Any]
     high: NDArray[Any]
     field: str = ""
+    labels: NDArray[Any] | None = None
 
 
 def lines(pair: Pair) -> list[Samples]:
@@ -77,8 +81,8 @@ def linear_fit(low: NDArray[Any], high: NDArray[Any]) -> tuple[float, float]:
 class Split:
     """Pairs to train on and pairs held back, which share no pixel."""
 
-    training: tuple[Pair, ...]
-    validation: tuple[Pair, ...]
+    training: Sequence[Pair]
+    validation: Sequence[Pair]
 
     def digest(self) -> str:
         """Hash of all names and pixels, by which a checkpoint knows its data."""

@@ -11,6 +11,7 @@ import numpy as np
 from care_runtime.errors import TrainingError
 from care_runtime.percentiles import percentiles
 from care_runtime.resample import Samples, gather
+from care_training import window
 from care_training.noise import Noise
 from care_training.pairs import linear_fit, lines
 
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 LOW_RANGE = (1.0, 3.0)
 HIGH_RANGE = (99.5, 99.9)
 """Percentiles are drawn from these for every patch (Methods, "Normalization")."""
-
-BACKGROUND = 0.4
-"""A patch needs a pixel above this fraction of the 99.9th percentile at its centre."""
-
-TRIES = 1000
-"""Places looked at before a patch may show background alone."""
 
 KNOTS = 9
 """Points at which each range of percentiles is measured; between them it is linear."""
@@ -135,9 +130,9 @@ class Patches:
             number = int(_order(self.seed, turn, self.pool)[place])
         rng = np.random.default_rng([self.seed, 0, number])
         source = self._sources[number % len(self._sources)]
-        window = _window(rng, source, self.patch)
+        place = window.draw(rng, source.pair.high[0], self.patch, source.bright)
         p_low, p_high = rng.uniform(*LOW_RANGE), rng.uniform(*HIGH_RANGE)
-        low, high = _cut(source, window)
+        low, high = _cut(source, place)
         if rng.random() < self.fresh_noise:
             drawn = zip(source.noise, high, strict=True)
             low = np.stack([noise.draw(channel, rng) for noise, channel in drawn])
@@ -159,13 +154,13 @@ def _order(seed: int, turn: int, pool: int) -> NDArray[np.int64]:
 
 
 def _cut(
-    source: _Source, window: tuple[slice, ...]
+    source: _Source, place: tuple[slice, ...]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Cut a window of the high image, and what belongs to it, out of a pair."""
-    whole = len(source.lines) - len(window)  # Z, where the high image has none
-    parts = [slice(None)] * whole + list(window)
+    whole = len(source.lines) - len(place)  # Z, where the high image has none
+    parts = [slice(None)] * whole + list(place)
     samples = [line[part] for line, part in zip(source.lines, parts, strict=True)]
-    return gather(source.pair.low, samples), source.pair.high[(slice(None), *window)]
+    return gather(source.pair.low, samples), source.pair.high[(slice(None), *place)]
 
 
 def _source(
@@ -192,7 +187,7 @@ def _source(
     return _Source(
         pair,
         places,
-        BACKGROUND * float(percentiles(pair.high[0], [99.9]).item()),
+        window.threshold(pair.high[0]),
         low,
         _fitted(pair, stretched, low) if fitted else high,
         tuple(Noise.of(x, y) for x, y in zip(pair.low, pair.high, strict=True))
@@ -259,37 +254,6 @@ def _lookup(
     place = (p - limits[0]) / (limits[1] - limits[0]) * (KNOTS - 1)
     i = min(int(place), KNOTS - 2)
     return table[i] + (table[i + 1] - table[i]) * (place - i)
-
-
-def _window(
-    rng: np.random.Generator, source: _Source, patch: tuple[int, ...]
-) -> tuple[slice, ...]:
-    """Draw a patch whose centre is near a bright pixel.
-
-    It is what CSBDeep's `no_background_patches` looks for, found without a mask that
-    would be as large as the image.
-    """
-    image = source.pair.high[0]
-    for _ in range(TRIES):
-        start = [
-            int(rng.integers(n - p + 1))
-            for n, p in zip(image.shape, patch, strict=True)
-        ]
-        if _near(image, start, patch).max() > source.bright:
-            break
-    return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
-
-
-def _near(
-    image: NDArray[Any], start: Sequence[int], patch: tuple[int, ...]
-) -> NDArray[Any]:
-    """Cut the middle of a patch, half as wide."""
-    middle = []
-    for s, p in zip(start, patch, strict=True):
-        reach = max(1, p // 2)
-        first = s + p // 2 - reach // 2
-        middle.append(slice(max(0, first), first + reach))
-    return image[tuple(middle)]
 
 
 def _turned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +13,7 @@ from care_training import card, describe, evaluate, export, networks
 from care_training.calibration import foreground
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from care_training.calibration import Calibration
     from care_training.fit import Trained
     from care_training.form import Network
-    from care_training.pairs import Split
+    from care_training.measure import Measure
+    from care_training.pairs import Pair, Split
     from care_training.sample import Sample
 
 
@@ -41,20 +42,55 @@ class About:
         Data, licence and limits.
     sample
         Image for test tensors and cover.
-    baselines
-        Methods to compare with.
     """
 
     name: str
     facts: card.Facts
     sample: Sample
-    baselines: Sequence[Baseline]
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What a network is judged by.
+
+    Parameters
+    ----------
+    tests
+        Image pairs that training never saw, by the condition they were taken under.
+    tuning
+        Pairs on which baselines are tuned; none to tune them on the tests themselves.
+    baselines
+        Methods to compare with.
+    measures
+        What is measured besides errors.
+    """
+
+    tests: Mapping[str, Sequence[Pair]]
+    tuning: Sequence[Pair] = ()
+    baselines: Sequence[Baseline] = ()
+    measures: Sequence[Measure] = field(default=())
+
+    def of(self, restorer: Restorer) -> dict[str, evaluate.Evaluation]:
+        """Score a network under every condition.
+
+        Baselines are tuned for each condition on the pairs that were taken under it.
+        """
+        return {
+            condition: evaluate.evaluate(
+                restorer,
+                pairs,
+                self.baselines,
+                tuning=[p for p in self.tuning if p.name.startswith(condition)],
+                measures=self.measures,
+            )
+            for condition, pairs in self.tests.items()
+        }
 
 
 def package(
-    trained: Trained, spec: Spec, about: About, split: Split, folder: Path
-) -> tuple[Package, evaluate.Evaluation]:
-    """Score a trained network on the images held back, and export it with its card.
+    trained: Trained, spec: Spec, about: About, judges: Judges, folder: Path
+) -> tuple[Package, dict[str, evaluate.Evaluation]]:
+    """Score a trained network, and export it with its card.
 
     Parameters
     ----------
@@ -64,42 +100,55 @@ def package(
         Its description, without what is measured.
     about
         What the package says and shows.
-    split
-        Its held-back images are scored.
+    judges
+        Images and methods to compare with.
     folder
         Of the package.
     """
-    scored: list[evaluate.Evaluation] = []
+    found: dict[str, evaluate.Evaluation] = {}
+    pairs = [pair for tests in judges.tests.values() for pair in tests]
 
     def fill(restorer: Restorer) -> export.Contents:
-        judged = planar(trained.network, spec) or restorer
-        scores = evaluate.evaluate(judged, split.validation, about.baselines)
-        calibration = measured(judged, trained, split)
-        scored.append(scores)
+        able = (planar(trained.network, spec) if degraded(pairs) else None) or restorer
+        calibration = measured(able, trained, pairs)
+        found.update(judges.of(able))
         facts = replace(about.facts, training=trained.facts)
         more = {} if calibration is None else {"calibration": calibration.to_dict()}
         return export.Contents(
             about.sample,
-            card.card(about.name, spec, facts, scores, calibration),
+            card.card(about.name, spec, facts, found, calibration),
             {
                 "data": facts.data,
                 "origin": facts.origin,
                 **trained.facts,
-                "held_back": list(scores.images),
-                "scores": scores.to_dict(),
+                **_scores(found),
                 **more,
             },
             {} if calibration is None else {"held-back images": calibration},
         )
 
-    return export.export(trained.network, spec, fill, folder), scored[0]
+    return export.export(trained.network, spec, fill, folder), found
 
 
-def measured(restorer: Restorer, trained: Trained, split: Split) -> Calibration | None:
-    """Measure the calibration on the images held back, if there is a distribution."""
+def _scores(found: Mapping[str, evaluate.Evaluation]) -> dict[str, Any]:
+    """Write images and scores as plain values: by condition, where there are any."""
+    images = [name for scores in found.values() for name in scores.images]
+    tables = {condition: scores.to_dict() for condition, scores in found.items()}
+    return {"held_back": images, "scores": tables.get("", tables)}
+
+
+def degraded(pairs: Sequence[Pair]) -> bool:
+    """Whether pairs are of planes degraded along X, which look like axial ones."""
+    return any(pair.low.shape[-1] != pair.high.shape[-1] for pair in pairs)
+
+
+def measured(
+    restorer: Restorer, trained: Trained, pairs: Sequence[Pair]
+) -> Calibration | None:
+    """Measure the calibration on test images, if a distribution is predicted."""
     if not trained.network.form.probabilistic:
         return None
-    pixels = foreground(restorer, split.validation, target=trained.facts["target"])
+    pixels = foreground(restorer, pairs, target=trained.facts["target"])
     return pixels.calibration()
 
 

@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import care_zoo
-from care_runtime.errors import ModelNotFoundError
+from care_runtime.errors import ModelNotFoundError, TrainingError
 from care_runtime.package import read_spec
-from care_training import baselines
+from care_training import export
 from care_training.experiments import NAMES
 from care_training.fit import Compute, fit, network
-from care_training.product import About, package
+from care_training.product import About, Judges, package
+from care_training.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +48,13 @@ def reviewed_spec(name: str) -> Spec:
 def reproduce(
     found: Experiment,
     recipe: Recipe,
-    data: Path,
     out: Path,
     compute: Compute,
     progress: Callable[[Progress], None] | None = None,
-) -> tuple[Package, Evaluation]:
-    """Train a model of the zoo, score it on the images held back, and export it.
+    *,
+    data: Path | None = None,
+) -> tuple[Package, dict[str, Evaluation]]:
+    """Train a model of the zoo, score it on test images, and export it.
 
     Parameters
     ----------
@@ -60,28 +62,53 @@ def reproduce(
         The experiment.
     recipe
         Its recipe, or a shorter one.
-    data
-        Folder of the images.
     out
         Folder for the package and the checkpoint; a checkpoint there is continued.
     compute
-        Where to train.
+        Where to train; as many processes as it has workers draw images.
     progress
         Called after every step.
+    data
+        Folder of the images; where they are drawn, a folder of `out` by default.
+
+    Raises
+    ------
+    TrainingError
+        If the images are a person's own to give, and no folder is given.
     """
-    split = found.split(data)
+    if data is None and found.needs_data:
+        msg = f"the images of {found.name} are not drawn: give their folder, --data"
+        raise TrainingError(msg)
+    place = data or out / "data"
+    export.require_place(out / found.name)
+    split = found.source.split(place, workers=compute.workers)
     made = network(found.network, recipe.seed)
-    out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{found.name}.checkpoint.pt"
     trained = fit(made, split, recipe, compute, checkpoint, progress)
-    if recipe.steps < found.recipe.steps:
-        trained.facts["owed"] = f"the full run of {found.recipe.steps} steps"
-    about = About(found.name, found.facts, found.sample(), baselines.ALL)
+    full = experiment(found.name).recipe.steps
+    if recipe.steps < full:
+        trained.facts["owed"] = f"the full run of {full} steps"
+    judges = Judges(
+        found.source.tests(place, workers=compute.workers),
+        found.source.tuning(place, workers=compute.workers),
+        found.baselines,
+        found.measures,
+    )
+    about = About(found.name, found.facts, found.sample())
     spec = reviewed_spec(found.name)
-    return package(trained, spec, about, split, out / found.name)
+    return package(trained, spec, about, judges, out / found.name)
 
 
-def quick(recipe: Recipe) -> Recipe:
-    """Shorten a recipe so that it ends within minutes on two CPU cores."""
-    patch = tuple(min(p, 64) for p in recipe.patch)
-    return replace(recipe, **QUICK, patch=patch)
+def quick(found: Experiment) -> Experiment:
+    """Shorten an experiment so that it ends within minutes on two CPU cores.
+
+    It draws and learns a little of everything, which shows that all of it works, and
+    no more than that.
+    """
+    patch = tuple(min(p, 64) for p in found.recipe.patch)
+    source = found.source
+    if isinstance(source, Simulation):
+        source = source.smaller()
+    recipe = replace(found.recipe, **QUICK, patch=patch)
+    first = found.baselines[:1]
+    return replace(found, recipe=recipe, source=source, baselines=first)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from care_training.assess import Assessment
@@ -42,9 +42,12 @@ def images(prepared: Prepared) -> None:
             )
 
 
-def model(folder: Path, scores: Evaluation) -> None:
-    """Print the scores of a model, and how to use it."""
-    _scores(scores)
+def model(folder: Path, scores: Mapping[str, Evaluation]) -> None:
+    """Print the scores of a model by condition, and how to use it."""
+    for condition, found in scores.items():
+        if condition:
+            click.echo(condition)
+        _scores(found)
     click.echo(f"{folder}\n  care-run restore image.tif -m {folder} -o restored.tif")
 
 
@@ -63,9 +66,10 @@ def assessment(found: Assessment, folder: Path) -> None:
 
 def _scores(scores: Evaluation) -> None:
     for name, row in scores.rows.items():
+        more = "".join(f"   {k} {v:.3f}" for k, v in scores.more.get(name, {}).items())
         click.echo(
-            f"  {name:20} PSNR {row.psnr:5.2f} dB   NRMSE {row.nrmse:.4f}   "
-            f"SSIM {row.ssim:.3f}"
+            f"  {name:26} PSNR {row.psnr:5.2f} dB   NRMSE {row.nrmse:.4f}   "
+            f"SSIM {row.ssim:.3f}{more}"
         )
 
 

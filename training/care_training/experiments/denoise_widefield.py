@@ -12,6 +12,7 @@ import numpy as np
 
 from care_training.card import Facts
 from care_training.experiments.experiment import Experiment
+from care_training.experiments.source import Recorded
 from care_training.pairs import Pair
 from care_training.recipe import get_recipe
 from care_training.sample import Sample
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STRUCTURES = ("tubulin", "mito", "actin")
+
+# Every fifth of tubulin and the last of the others, named before any training.
+HELD_BACK = (
+    "tubulin_04",
+    "tubulin_09",
+    "tubulin_14",
+    "tubulin_19",
+    "mito_05",
+    "actin_05",
+)
 
 
 def read_pairs(folder: Path) -> list[Pair]:
@@ -49,16 +60,8 @@ def simulated_sample() -> Sample:
 
 EXPERIMENT = Experiment(
     name="denoise_widefield",
-    read_pairs=read_pairs,
-    # Every fifth of tubulin and the last of the others, named before any training.
-    held_back=(
-        "tubulin_04",
-        "tubulin_09",
-        "tubulin_14",
-        "tubulin_19",
-        "mito_05",
-        "actin_05",
-    ),
+    source=Recorded(read_pairs, HELD_BACK),
+    needs_data=True,
     # One level deeper with a narrower kernel than the paper's 2-D default: the same
     # field of view (46 against 43 pixels) for a third of the arithmetic, which is what
     # a laptop has to pay at every image.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from care_runtime.errors import TrainingError
-from care_training.pairs import Split
+from care_training import baselines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from care_training.baselines import Baseline
     from care_training.card import Facts
+    from care_training.experiments.source import Source
+    from care_training.measure import Measure
     from care_training.networks import Config
-    from care_training.pairs import Pair
     from care_training.recipe import Recipe
     from care_training.sample import Sample
 
@@ -27,41 +27,28 @@ class Experiment:
     ----------
     name
         Zoo name; ``model_specs/{name}.yaml`` is its reviewed description.
-    read_pairs
-        Reads the image pairs from a data folder.
-    held_back
-        Names of the pairs that training never sees, on which scores are measured.
+    source
+        Of the images.
     network, recipe
         What is trained, and how.
     facts
         What the card says about the data.
     sample
         Makes the image, simulated, for test tensors, sample and cover.
+    baselines
+        Methods to compare with, tuned on validation images.
+    measures
+        What is measured besides PSNR, NRMSE and SSIM.
+    needs_data
+        Whether the images are a person's own to give: they are not drawn.
     """
 
     name: str
-    read_pairs: Callable[[Path], list[Pair]]
-    held_back: tuple[str, ...]
+    source: Source
     network: Config
     recipe: Recipe
     facts: Facts
     sample: Callable[[], Sample]
-
-    def split(self, folder: Path) -> Split:
-        """Read the pairs and hold back those that are named.
-
-        Raises
-        ------
-        TrainingError
-            If one of those is not there.
-        """
-        pairs = self.read_pairs(folder)
-        missing = set(self.held_back) - {pair.name for pair in pairs}
-        if missing:
-            names = ", ".join(sorted(missing))
-            msg = f"expected the images {names} in {folder}, to hold them back"
-            raise TrainingError(msg)
-        return Split(
-            tuple(pair for pair in pairs if pair.name not in self.held_back),
-            tuple(pair for pair in pairs if pair.name in self.held_back),
-        )
+    baselines: tuple[Baseline, ...] = baselines.ALL
+    measures: tuple[Measure, ...] = ()
+    needs_data: bool = False

@@ -1,8 +1,11 @@
-"""Simulation: scenes under a widefield microscope, with their ground truth."""
+"""Sketches: filaments and nuclei as one Gaussian blur away from a microscope's.
+
+Quick pictures for samples, demos and benchmarks, in pixels. Scenes in micrometres, with
+labels and a true point spread function, are made by the other modules.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,46 +13,6 @@ from scipy import ndimage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """An sCMOS camera: Poisson shot noise, Gaussian read noise, gain and offset.
-
-    Parameters
-    ----------
-    photons
-        Photoelectrons in a pixel of brightness 1.
-    background
-        Brightness of the field without structures.
-    read_noise
-        Standard deviation in electrons.
-    gain
-        Electrons a grey value.
-    offset
-        Grey value without light.
-    """
-
-    photons: float = 20.0
-    background: float = 0.1
-    read_noise: float = 1.6
-    gain: float = 0.5
-    offset: float = 100.0
-
-    def expose(
-        self, clean: NDArray[np.float64], rng: np.random.Generator
-    ) -> NDArray[np.uint16]:
-        """Take one frame of a scene whose brightness lies between 0 and 1."""
-        electrons = rng.poisson(self.photons * (clean + self.background)).astype(float)
-        electrons += rng.normal(0.0, self.read_noise, clean.shape)
-        return _grey(electrons / self.gain + self.offset)
-
-    def truth(
-        self, clean: NDArray[np.float64], *, frames: int = 400
-    ) -> NDArray[np.uint16]:
-        """Take the scene without noise at `frames` times the light."""
-        electrons = frames * self.photons * (clean + self.background)
-        return _grey(electrons / self.gain + self.offset)
 
 
 def filaments(
@@ -159,7 +122,3 @@ def _chain(
     headings /= np.linalg.norm(headings, axis=1, keepdims=True)
     path = np.cumsum(step * headings, axis=0)
     return path - path[len(path) // 2] + rng.uniform(0, size - 1)
-
-
-def _grey(values: NDArray[np.float64]) -> NDArray[np.uint16]:
-    return np.clip(np.rint(values), 0, 65535).astype(np.uint16)

@@ -1,0 +1,32 @@
+"""Datasets: the paper's published images and patches, fetched, verified and read."""
+
+from care_training.datasets import edmond, examples
+from care_training.datasets.archive import Archive, fetch
+from care_training.datasets.case import Case, Picture
+from care_training.datasets.flywing import flywing
+from care_training.datasets.patches import PatchPairs, load, training_file
+from care_training.datasets.stacks import (
+    drosophila,
+    liver,
+    planaria,
+    retina,
+    tribolium,
+)
+
+__all__ = [
+    "Archive",
+    "Case",
+    "PatchPairs",
+    "Picture",
+    "drosophila",
+    "edmond",
+    "examples",
+    "fetch",
+    "flywing",
+    "liver",
+    "load",
+    "planaria",
+    "retina",
+    "training_file",
+    "tribolium",
+]
