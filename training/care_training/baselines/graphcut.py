@@ -11,26 +11,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse import csgraph
 
 from care_runtime.errors import OptionError
-from care_training.baselines.surface import along, pooled, projecting, spread, volume
+from care_training.baselines.focus import brightness, detail
+from care_training.baselines.surface import along, projecting, spread, volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from care_training.baselines.surface import Surface
 
-GRID, SLOPE = 4, 0.5
+GRID, SLOPE = 4, 0.25
 """Pixels across a square that has one height, and planes a pixel that it may climb."""
 
-BRIGHT = 99.5
-"""Percentile above which pixels are no brighter: specks do not draw the surface."""
-
-NEAR, FAR = 1.0, 5.0
-"""Standard deviations in planes: brightness counts against that of planes around, so
-that the surface lies in the sheet and not in the haze beside it."""
+TINY = 1e-9
 
 ENDLESS = 2**30
 """Capacity of an edge that is never cut."""
@@ -72,14 +68,14 @@ def graph_cut_height(
 ) -> NDArray[np.float32]:
     """Find the surface of `graph_cut`: (Y, X), in planes from the first."""
     volume(stack)
-    if slope * grid < 1:
+    if slope * grid + TINY < 1:
         msg = (
             f"expected a slope of at least 1 / {grid} planes a pixel, since heights "
             f"are whole planes {grid} pixels apart, found {slope:g}: give a greater "
             "slope or grid"
         )
         raise OptionError(msg)
-    height = least_surface(_darkness(stack, grid), int(slope * grid))
+    height = least_surface(-_sight(stack, grid), int(slope * grid + TINY))
     return spread(height, grid, stack.shape[1:])
 
 
@@ -152,11 +148,10 @@ def _edges(
     return start, end
 
 
-def _darkness(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
-    image = np.minimum(stack, np.percentile(stack, BRIGHT)).astype(np.float32)
-    squares = ndimage.gaussian_filter(pooled(image, grid), (0, 1, 1))
-    near, far = (ndimage.gaussian_filter1d(squares, s, axis=0) for s in (NEAR, FAR))
-    return far - near
+def _sight(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
+    """Add the two cues, each in units of its own deviation."""
+    cues = [cue(stack, grid) for cue in (brightness, detail)]
+    return sum(cue / (cue.std() + TINY) for cue in cues)
 
 
 GRAPH_CUT = projecting(

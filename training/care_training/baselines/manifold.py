@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from care_training.baselines.surface import along, pooled, projecting, spread, volume
+from care_training.baselines.focus import detail
+from care_training.baselines.surface import along, projecting, spread, volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
 GRID = 2
 """Pixels across a square that has one height."""
 
-WINDOW = 3.0
-"""Standard deviation, in squares, of the window in which the variance is measured."""
+TINY = 1e-12
 
 ITERATIONS = 15
 """From a coarse surface, and a wide search around it, to a fine and narrow one."""
 
-WIDTHS, SEARCH = (24.0, 4.0), (0.5, 1.5)
+WIDTHS, SEARCH = (24.0, 6.0), (0.5, 1.5)
 """First and last width of the smoothing, in squares, and of the search around the last
 surface: a share of all planes first, a number of planes last."""
 
@@ -59,36 +59,22 @@ def smooth_manifold(
 def manifold_height(stack: NDArray[Any], *, grid: int = GRID) -> NDArray[np.float32]:
     """Find the surface of `smooth_manifold`: (Y, X), in planes from the first."""
     volume(stack)
-    focus = focus_index(pooled(stack, grid))
-    least = np.median(focus, axis=0)
-    height = focus.argmax(axis=0).astype(np.float64)
-    clear = np.maximum(focus.max(axis=0) - least, 0)
-    clear = np.minimum(clear, np.percentile(clear, 95)) + 1e-12
-    sharpness = (focus - least) / (clear + 1e-12)
+    focus = detail(stack, grid)
+    clear = np.clip(focus.max(axis=0), 0, None)
+    clear = np.minimum(clear, np.percentile(clear, 95)) + TINY
+    sharpness = focus / clear
     planes = np.arange(len(stack), dtype=np.float32)[:, None, None]
     widths = np.geomspace(*WIDTHS, ITERATIONS)
-    searches = np.geomspace(
-        max(SEARCH[0] * len(stack), SEARCH[1]), SEARCH[1], ITERATIONS
-    )
-    height = _smoothed(height, clear, widths[0])
+    first = max(SEARCH[0] * len(stack), SEARCH[1])
+    searches = np.geomspace(first, SEARCH[1], ITERATIONS)
+    height = _smoothed(focus.argmax(axis=0), clear, widths[0])
     for width, search in zip(widths, searches, strict=True):
         away = ((planes - height.astype(np.float32)) / search) ** 2
-        height = _smoothed((sharpness - away).argmax(axis=0), clear, width)
+        found = (sharpness - away).argmax(axis=0)
+        # What is left of the slope would be flattened at the borders, but not here.
+        height += _smoothed(found - height, clear, width)
+    height = np.clip(height, 0, len(stack) - 1)
     return spread(height, grid, stack.shape[1:])
-
-
-def focus_index(stack: NDArray[Any]) -> NDArray[np.float32]:
-    """Measure how much there is to see: the local variance in every plane.
-
-    Parameters
-    ----------
-    stack
-        Shape (Z, Y, X).
-    """
-    image = ndimage.gaussian_filter(stack, (1.0, 0.7, 0.7))
-    window = (0, WINDOW, WINDOW)
-    detail = image - ndimage.gaussian_filter(image, window)
-    return np.asarray(ndimage.gaussian_filter(detail**2, window), np.float32)
 
 
 def _smoothed(

@@ -161,10 +161,17 @@ def restored(
 def apply(
     baseline: Baseline, channel: NDArray[Any], strength: float
 ) -> NDArray[np.float32]:
-    """Restore one channel ([Z,] Y, X), in the grey values that it has."""
+    """Restore one channel ([Z,] Y, X), in the grey values that it has.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the shape that the method makes: (Y, X) where it projects.
+    """
     affine = Affine.between(*percentiles(channel, PERCENTILES))
-    restored = baseline.function(affine(channel), strength)
-    return np.asarray(affine.invert(np.asarray(restored, np.float32)), np.float32)
+    restored = np.asarray(baseline.function(affine(channel), strength), np.float32)
+    # The map has the axes of the channel, of which a projection lacks one.
+    return np.asarray(affine.invert(restored), np.float32).reshape(restored.shape)
 
 
 def normalized(channel: NDArray[Any]) -> NDArray[np.float32]:

@@ -22,6 +22,12 @@ TO_SIGMA = 1.4826
 GROUPS = 32
 """Groups of pixels of like brightness, in each of which the noise is measured."""
 
+PIXELS = 2**22
+"""About as many are measured: of a large stack, every so many planes."""
+
+DARK = 0.1
+"""Percentile of the darkest pixels."""
+
 WINDOW = 2.0
 """Standard deviation in pixels of the mean that tells brightness."""
 
@@ -52,7 +58,8 @@ class ShotNoise:
         and X leaves tells the variance, and a line is fitted to those (in the manner
         of Foi et al., IEEE Trans. Image Process. 17, 2008).
         """
-        planes = image.astype(np.float64).reshape(-1, *image.shape[-2:])
+        planes = image.reshape(-1, *image.shape[-2:])
+        planes = planes[:: -(-image.size // PIXELS)].astype(np.float64)
         rest = np.stack([ndimage.convolve(plane, MASK) for plane in planes]).ravel()
         level = ndimage.gaussian_filter(planes, (0, WINDOW, WINDOW)).ravel()
         groups = np.array_split(np.argsort(level, kind="stable"), GROUPS)
@@ -60,9 +67,11 @@ class ShotNoise:
         spread = np.array([np.median(np.abs(rest[g])) for g in groups if g.size])
         variance = (TO_SIGMA * spread) ** 2
         weight = 1 / np.maximum(variance, 1e-3 * variance.max(initial=0) + 1e-12)
-        lines = np.stack([np.maximum(mean, 0), np.ones_like(mean)], axis=1)
+        # The line is not negative at the darkest pixels, so that few are cut off.
+        dark = min(float(np.percentile(planes, DARK)), 0.0)
+        lines = np.stack([np.maximum(mean - dark, 0), np.ones_like(mean)], axis=1)
         gain, floor = optimize.nnls(lines * weight[:, None], variance * weight)[0]
-        return cls(float(gain), float(floor))
+        return cls(float(gain), float(floor - gain * dark))
 
     @property
     def absent(self) -> bool:

@@ -90,14 +90,6 @@ def along(
     return Surface(total / weights.sum(), np.asarray(height, np.float32))
 
 
-def pooled(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
-    """Average a stack (Z, Y, X) over squares of `grid` x `grid` pixels."""
-    room = [(0, 0), *((0, -size % grid) for size in stack.shape[1:])]
-    z, y, x = (whole := np.pad(stack, room, mode="symmetric")).shape
-    squares = whole.reshape(z, y // grid, grid, x // grid, grid)
-    return np.asarray(squares.mean(axis=(2, 4)), np.float32)
-
-
 def spread(
     height: NDArray[Any], grid: int, shape: tuple[int, int]
 ) -> NDArray[np.float32]:
