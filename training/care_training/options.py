@@ -53,7 +53,11 @@ KIND = gathered(
     click.option(
         "--factor", type=float, help="Of --isotropic: plane distance / pixel."
     ),
-    click.option("--blur", type=float, help="Of --isotropic: sigma along Z in pixels."),
+    click.option(
+        "--blur",
+        type=float,
+        help="Of --isotropic: sigma along Z in pixels; by default measured.",
+    ),
     click.option("--probabilistic", is_flag=True, help="Predict how far to trust it."),
     click.option("--ensemble", default=1, help="Networks to train; 5 in the paper."),
     click.option(

@@ -8,7 +8,6 @@ import numpy as np
 
 from care_runtime.package import sha256
 from care_training import baselines, card, describe
-from care_training.degrade import Degradation
 from care_training.fit import Trained, fit, network
 from care_training.product import About, Judges, package, recalibrated
 from care_training.sample import Sample
@@ -44,7 +43,7 @@ def train(
     if request.recalibrate:
         trained = recalibrated(trained, split, _spec(request, trained))
     spec = _spec(request, trained)
-    about = About(request.name, _about(request, split), own_sample(split))
+    about = About(request.name, _about(request, prepared), own_sample(split))
     judges = Judges({"": split.validation}, baselines=(baselines.GAUSSIAN,))
     made, scores = package(trained, spec, about, judges, request.out / request.name)
     return made, scores[""]
@@ -60,17 +59,19 @@ def _spec(request: Request, trained: Trained) -> Spec:
     )
 
 
-def _about(request: Request, split: Split) -> card.Facts:
-    count, low = len(split.training), request.low.name
-    if request.high is None:
-        degradation = Degradation(request.kind.isotropic or 1.0, request.blur)
+def _about(request: Request, prepared: Prepared) -> card.Facts:
+    count, low = len(prepared.split.training), request.low.name
+    degradation = prepared.degradation
+    if degradation is not None:
         origin = "the user's own, semi-synthetic"
+        source = "measured on them" if request.blur is None else "as asked for"
         data = (
             f"{count} volumes of {low!r}: lateral planes, blurred along X (Gaussian, "
-            f"sigma {degradation.sigma:.2f} pixels) and subsampled by "
+            f"sigma {degradation.sigma:.2f} pixels, {source}) and subsampled by "
             f"{degradation.factor:g}. Scores are of such planes, not of restored Z."
         )
     else:
+        assert request.high is not None
         origin = "the user's own"
         data = (
             f"{count} image pairs of the user's folders {low!r} and "

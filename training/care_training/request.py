@@ -11,6 +11,7 @@ import numpy as np
 from care_runtime import store
 from care_runtime.errors import OptionError, TrainingError
 from care_training import export, folders, networks, pairs
+from care_training.axial import axial_blur
 from care_training.degrade import Degradation
 from care_training.kind import Kind
 from care_training.noise import neighbour_correlation
@@ -62,7 +63,8 @@ class Request:
     kind
         What the network is to do.
     blur
-        Of lateral planes, for an isotropic network; see `Degradation`.
+        Of lateral planes, for an isotropic network, see `Degradation`; estimated from
+        the volumes where it is None.
     recalibrate
         Fit one factor to the predicted scales on the images held back.
     """
@@ -97,6 +99,8 @@ class Prepared:
         Architecture of the network.
     init
         Package to start from.
+    degradation
+        What was done to lateral planes, for an isotropic network.
     """
 
     split: Split
@@ -104,6 +108,7 @@ class Prepared:
     recipe: Recipe
     config: Config
     init: Package | None = None
+    degradation: Degradation | None = None
 
 
 def prepare(request: Request) -> Prepared:
@@ -126,7 +131,11 @@ def prepare(request: Request) -> Prepared:
     export.require_place(request.out / request.name)
     check_device(request.compute.device)
     folders.check_disk(request.out)
-    found = _read(request)
+    degradation = None
+    if request.kind.isotropic is None:
+        found = _read(request)
+    else:
+        found, degradation = _degraded(request, request.kind.isotropic)
     init = store.locate(request.init) if request.init else None
     config = _config(request, found, init)
     form = networks.build(config).form
@@ -135,18 +144,24 @@ def prepare(request: Request) -> Prepared:
         _check_noise(found)
     split = pairs.split(found, patch=recipe.patch, seed=recipe.seed)
     shifts = [] if form.planes else folders.shifts(found)
-    return Prepared(split, shifts, recipe, config, init)
+    return Prepared(split, shifts, recipe, config, init, degradation)
+
+
+def _degraded(request: Request, factor: float) -> tuple[list[Pair], Degradation]:
+    """Read volumes, and make pairs of their lateral planes."""
+    if request.high is not None:
+        msg = "an isotropic network learns from volumes alone: leave --high out"
+        raise OptionError(msg)
+    volumes = folders.volumes(request.low, request.axes)
+    blur = request.blur
+    if blur is None:
+        blur = float(np.median([axial_blur(v, factor) for _, v in volumes]))
+    degrade = Degradation(factor, blur)
+    return [degrade(name, volume) for name, volume in volumes], degrade
 
 
 def _read(request: Request) -> list[Pair]:
     kind = request.kind
-    if kind.isotropic is not None:
-        if request.high is not None:
-            msg = "an isotropic network learns from volumes alone: leave --high out"
-            raise OptionError(msg)
-        degrade = Degradation(kind.isotropic, request.blur)
-        volumes = folders.volumes(request.low, request.axes)
-        return [degrade(name, volume) for name, volume in volumes]
     if request.high is None:
         msg = "expected --high, the folder of the targets, beside --low"
         raise OptionError(msg)

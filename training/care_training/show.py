@@ -28,6 +28,11 @@ def images(prepared: Prepared) -> None:
         f"{len(split.training)} images to train on; held back: "
         + ", ".join(pair.name for pair in split.validation)
     )
+    if prepared.degradation is not None:
+        click.echo(
+            f"lateral planes are blurred by a Gaussian of sigma "
+            f"{prepared.degradation.sigma:.2f} pixels, to look like axial ones (--blur)"
+        )
     if not prepared.shifts:
         return
     farthest = max(prepared.shifts, key=lambda shift: shift.distance)
