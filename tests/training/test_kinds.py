@@ -170,6 +170,13 @@ def test_degraded_planes_lie_where_the_runtime_stretches_them():
     np.testing.assert_allclose(pair.low[0, 0, 0], np.linspace(0, 39, 10), atol=1e-4)
 
 
+def test_planes_that_are_as_sharp_are_only_subsampled():
+    ramp = np.random.default_rng(0).random((1, 3, 5, 40))
+    pair = Degradation(4, blur=0.0)("sharp", ramp)
+    np.testing.assert_allclose(pair.low[..., 0], ramp[..., 0], rtol=1e-6)
+    np.testing.assert_allclose(pair.low[..., -1], ramp[..., -1], rtol=1e-6)
+
+
 def test_a_volume_too_narrow_to_degrade_is_named():
     with pytest.raises(TrainingError, match=r"vol.*smaller factor"):
         Degradation(10)("vol", np.zeros((1, 2, 30, 30)))

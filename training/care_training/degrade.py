@@ -75,9 +75,9 @@ class Degradation:
             )
             raise TrainingError(msg)
         target = volume[..., : stretched(count, self.factor)]
-        blurred = ndimage.gaussian_filter1d(
-            target.astype(np.float32), self.sigma, axis=-1, mode="reflect"
-        )
+        blurred = target.astype(np.float32)
+        if self.sigma > 0:
+            blurred = ndimage.gaussian_filter1d(blurred, self.sigma, mode="reflect")
         lines = [samples(n) for n in target.shape[1:]]
         lines[-1] = samples(target.shape[-1], count / target.shape[-1])
         return Pair(name, gather(blurred, lines), target)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TILES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 """Default kept size of a tile by number of dimensions: a few GB of memory at most."""
 
+CUBE = {"z": 96, "y": 96, "x": 96}
+"""The same for networks of axial planes, which need as much of a halo along Z."""
+
 WHOLE = 16
 """Size that bioimage.io tools feed along an axis that may not be cut."""
 
@@ -98,7 +101,7 @@ def describe(
         task=form.task,
         version="1.0.0",
         normalization=Normalization(percentiles, invert=form.same_channels),
-        tiling=Tiling(size=TILES[len(form.space)]),
+        tiling=Tiling(size=CUBE if form.planes else TILES[len(form.space)]),
         outputs=roles,
         resample=resample,
     )

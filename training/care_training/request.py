@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+\-() ]{0,63}")
 """What any file system accepts."""
 
+ROOM = 0.25
+"""Part of a single field that a patch takes at most, for others are held back."""
+
 INDEPENDENT = 0.05
 """Correlation of neighbouring noise up to which it may be drawn anew."""
 
@@ -140,6 +143,8 @@ def prepare(request: Request) -> Prepared:
     config = _config(request, found, init)
     form = networks.build(config).form
     recipe = _with_patch(request.recipe.for_form(form), form, found)
+    if not request.recipe.patch:
+        recipe = _with_room(recipe, form, found)
     if recipe.fresh_noise:
         _check_noise(found)
     split = pairs.split(found, patch=recipe.patch, seed=recipe.seed)
@@ -229,6 +234,19 @@ def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
         )
         raise TrainingError(msg)
     return replace(recipe, patch=patch)
+
+
+def _with_room(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
+    """Shrink a patch until a single field has room for two, and a gap between them."""
+    if len({pair.field or pair.name for pair in found}) > 1:
+        return recipe
+    low, high = found[0].low.shape[-2:], found[0].high.shape[-2:]
+    alike = [m == n for m, n in zip(low, high, strict=True)]
+    room = max(n for n, same in zip(high, alike, strict=True) if same)
+    grid = max(form.grid.values())
+    most = max(int(ROOM * room) // grid * grid, grid)
+    *deep, y, x = recipe.patch
+    return replace(recipe, patch=(*deep, min(y, most), min(x, most)))
 
 
 def _check_noise(found: Sequence[Pair]) -> None:

@@ -40,7 +40,7 @@ def planes(rng: np.random.Generator, condition: str) -> Pair:
 EXPERIMENT = Experiment(
     name="isotropic_liver",
     source=Simulation(volume, learn=planes, training=24, validation=4, test=4),
-    network=IsotropicConfig(UNetConfig(kernel=3, depth=3, filters=16)),
+    network=IsotropicConfig(UNetConfig(kernel=3)),
     recipe=get_recipe("default", patch=(1, 96, 96)),
     baselines=(
         baselines.interpolation(SCOPE.factor),
