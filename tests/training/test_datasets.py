@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import tifffile
 
 from care_runtime.errors import AxesError, FileError, TrainingError
 from care_training.datasets import (
-    Archive,
     PatchPairs,
     drosophila,
     fetch,
@@ -25,27 +23,12 @@ from care_training.datasets import (
     training_file,
     tribolium,
 )
-
-
-def stack(shape, seed=0, dtype=np.uint16):
-    return np.random.default_rng(seed).integers(0, 1000, shape).astype(dtype)
-
-
-def write(path, shape, seed=0, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = stack(shape, seed)
-    tifffile.imwrite(path, image, photometric="minisblack", **options)
-    return image
+from tests.training.miniature import archive, patches, stack, write
 
 
 def published(folder, tmp_path, form="gztar"):
     """Pack a folder as it was published, fetch it and unpack it."""
-    packed = shutil.make_archive(
-        str(tmp_path / folder.name), form, folder.parent, folder.name
-    )
-    name = packed.rpartition("/")[2]
-    one = Archive(name, f"file://{packed}", None, "CC0-1.0", "page")
-    return fetch(one, tmp_path / "data")
+    return fetch(archive(folder, tmp_path, form), tmp_path / "data")
 
 
 # Stacks
@@ -195,13 +178,6 @@ def test_fields_of_two_sizes_are_refused(tmp_path):
 
 
 # Patches
-
-
-def patches(path, low, high, axes="SCZYX", save=np.savez):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    more = {} if axes is None else {"axes": axes}
-    save(path, X=low, Y=high, **more)
-    return path
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

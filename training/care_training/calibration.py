@@ -16,11 +16,11 @@ from care_runtime.normalize import Affine
 from care_runtime.percentiles import percentiles
 from care_runtime.readout import mixture
 from care_runtime.resample import gather
-from care_training.evaluate import axes_of
+from care_training.evaluate import answers
 from care_training.pairs import linear_fit, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -111,7 +111,7 @@ class Foreground:
         return float(np.exp(found.x))
 
 
-def foreground(restorer: Restorer, pairs: Sequence[Pair], *, target: str) -> Foreground:
+def foreground(restorer: Restorer, pairs: Iterable[Pair], *, target: str) -> Foreground:
     """Restore images, and gather what was predicted where there is something to see.
 
     Parameters
@@ -149,17 +149,16 @@ def _pixels(
     care = supported(restorer.spec)
     norm, resample = care.normalization, care.resample
     first = resample is not None and resample.when == "before"
-    low = _affine(
-        gather(pair.low, lines(pair)) if first else pair.low, norm.percentiles
-    )
-    found = restorer(pair.low, axes_of(pair.low), dtype="float32").outputs
+    q = None if pair.ready else norm.percentiles
+    low = _affine(gather(pair.low, lines(pair)) if first else pair.low, q)
+    found = answers(restorer, pair).outputs
     if norm.invert:  # back to normalized units, in which the truth is known
         flat = low.plane(0) if pair.low.ndim > pair.high.ndim else low
         found = {
             name: _normalized(image, flat, care.outputs[name].undo)
             for name, image in found.items()
         }
-    truth = _truth(pair, low, norm.percentiles, target)
+    truth = _truth(pair, low, q, target)
     bright = np.stack([channel > threshold_otsu(channel) for channel in truth])
     predicted = mixture(found)
     return predicted.means[:, bright], predicted.scales[:, bright], truth[bright]

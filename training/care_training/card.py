@@ -132,19 +132,20 @@ def _scores(evaluations: Mapping[str, Evaluation]) -> str:
         (f"## {condition}\n\n" if condition else "") + _table(scores)
         for condition, scores in evaluations.items()
     ]
-    tuned = any(scores.tuned_on for scores in evaluations.values())
+    tuned = [name for scores in evaluations.values() for name in scores.tuned_on]
     strengths = (
-        "was chosen on other images, of the validation set"
+        f"was chosen on other images ({', '.join(dict.fromkeys(tuned))})"
         if tuned
         else "scores best on these very images"
     )
+    compared = any(len(scores.each) > 2 for scores in evaluations.values())
+    told = f" The strength of each baseline (in brackets)\n{strengths}."
     return (
         "\n\n".join(tables)
         + f"""
 
 Truth is normalized between its percentiles 0.1 and 99.9 and every image is fitted to it
-by least squares, as in the paper. The strength of each baseline (in brackets)
-{strengths}."""
+by least squares, as in the paper.{told if compared else ""}"""
     )
 
 

@@ -130,12 +130,14 @@ def _source(
 
 @main.command()
 @click.argument("name")
+@options.SOURCE
 @click.option("--data", type=options.FOLDER, help="Folder of the images.")
 @click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
 @click.option("--quick", is_flag=True, help="Only show that all of it works.")
 @options.COMPUTE
 def run(
     name: str,
+    source: str,
     data: Path | None,
     output: Path,
     quick: bool,
@@ -146,13 +148,16 @@ def run(
 ) -> None:
     """Train the model NAME of the zoo as its experiment says.
 
-    Its images are drawn; where they are not, --data names their folder. A run that was
-    stopped goes on from its checkpoint.
+    Its images are drawn; where they are not, --data names their folder. With --source
+    published they are the paper's own: the archive is fetched into --data, and once it
+    lies there no network is needed. A run that was stopped goes on from its checkpoint.
     """
     from care_training import reproduce
     from care_training.fit import Compute
 
     found = reproduce.experiment(name)
+    if source == "published":
+        found = reproduce.published(found, data or reproduce.own_folder(output))
     found = reproduce.quick(found) if quick else found
     given = {k: v for k, v in numbers.items() if v is not None}
     recipe = replace(found.recipe, **given)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime.contract import supported
+from care_runtime.errors import FactorWarning
 from care_runtime.resample import gather
 from care_runtime.score import Scores, score
 from care_training import baselines
 from care_training.pairs import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from care_runtime.restore import Restorer
     from care_runtime.restored import Restored
     from care_training.baselines import Baseline
     from care_training.measure import Measure
@@ -86,7 +90,7 @@ class Evaluation:
 
 
 def evaluate(
-    restorer: Callable[..., Restored],
+    restorer: Restorer,
     pairs: Sequence[Pair],
     methods: Sequence[Baseline] = (baselines.GAUSSIAN,),
     *,
@@ -100,9 +104,9 @@ def evaluate(
     restorer
         The exported model, as a user runs it.
     pairs
-        Images of shape (C, [Z,] Y, X) that training never saw. What is compared with
-        the truth as input is as large as the truth: a stack is stretched, or where it
-        is to be projected, its maximum is taken.
+        Images of shape (C, [Z,] Y, X) that training never saw, looked at one after the
+        other. What is compared with the truth as input is as large as the truth: a
+        stack is stretched, or where it is to be projected, its maximum is taken.
     methods
         Baselines.
     tuning
@@ -111,35 +115,40 @@ def evaluate(
     measures
         What else is measured.
     """
-    restored: dict[str, Iterable[NDArray[Any]]] = {
-        INPUT: (comparable(pair) for pair in pairs)
-    }
+    runs: dict[str, Callable[[Pair], NDArray[Any]]] = {INPUT: comparable}
     for method in methods:
-        strength = baselines.tune(method, shown(method, tuning or pairs))
+        seen = [shown(method, pair) for pair in tuning or pairs]
+        strength = baselines.tune(method, seen)
         label = method.name + (f" ({strength:g})" if len(method.strengths) > 1 else "")
-        lows = (pair.low for pair in shown(method, pairs))
-        restored[label] = map(partial(baselines.restored, method, strength), lows)
-    restored[NETWORK] = (restore(restorer, pair) for pair in pairs)
-    each: dict[str, list[Scores]] = {}
-    more: dict[str, dict[str, float]] = {}
-    for method_name, images in restored.items():
-        each[method_name], found = [], []
-        for image, pair in zip(images, pairs, strict=True):
-            each[method_name] += scores(image, pair)
-            found.append([measure.of(image, pair) for measure in measures])
-        means = np.mean(found, axis=0) if measures else ()
-        more[method_name] = {
-            m.name: float(v) for m, v in zip(measures, means, strict=True)
+        runs[label] = partial(_by_baseline, method, strength)
+    runs[NETWORK] = partial(restore, restorer)
+    names: list[str] = []
+    each: dict[str, list[Scores]] = {label: [] for label in runs}
+    found: dict[str, list[list[float]]] = {label: [] for label in runs}
+    for pair in pairs:  # large stacks are read here, and let go of
+        names.append(pair.name)
+        for label, run in runs.items():
+            image = run(pair)
+            each[label] += scores(image, pair)
+            found[label].append([measure.of(image, pair) for measure in measures])
+    more = {
+        label: {
+            measure.name: float(value)
+            for measure, value in zip(measures, np.mean(values, axis=0), strict=True)
         }
-    names, tuned = ([p.name for p in part] for part in (pairs, tuning))
-    return Evaluation(tuple(names), each, more if measures else {}, tuple(tuned))
+        for label, values in found.items()
+        if measures
+    }
+    return Evaluation(tuple(names), each, more, tuple(p.name for p in tuning))
 
 
-def shown(method: Baseline, pairs: Sequence[Pair]) -> list[Pair]:
-    """Give a baseline what it starts from: the raw images, or as large as the truth."""
-    if method.raw:
-        return list(pairs)
-    return [replace(pair, low=comparable(pair)) for pair in pairs]
+def shown(method: Baseline, pair: Pair) -> Pair:
+    """Give a baseline what it starts from: the raw image, or as large as the truth."""
+    return pair if method.raw else replace(pair, low=comparable(pair))
+
+
+def _by_baseline(method: Baseline, strength: float, pair: Pair) -> NDArray[Any]:
+    return baselines.restored(method, strength, shown(method, pair).low)
 
 
 def comparable(pair: Pair) -> NDArray[Any]:
@@ -155,9 +164,35 @@ def axes_of(image: NDArray[Any]) -> str:
     return "CZYX" if image.ndim == 4 else "CYX"
 
 
-def restore(restorer: Callable[..., Restored], pair: Pair) -> NDArray[Any]:
+def restore(restorer: Restorer, pair: Pair) -> NDArray[Any]:
     """Restore the low image of a pair: (C, [Z,] Y, X)."""
-    return np.asarray(restorer(pair.low, axes_of(pair.low), dtype="float32").image)
+    return np.asarray(answers(restorer, pair).image)
+
+
+def answers(restorer: Restorer, pair: Pair) -> Restored:
+    """Restore the low image of a pair, and give all outputs of the model.
+
+    It is stretched to the size of the high image, which may be another one than the
+    factor of the model gives; a patch that is normalized already is not normalized.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FactorWarning)
+        return restorer(
+            pair.low,
+            axes_of(pair.low),
+            dtype="float32",
+            normalize="none" if pair.ready else "auto",
+            factor=_factor(restorer, pair),
+        )
+
+
+def _factor(restorer: Restorer, pair: Pair) -> float | None:
+    """Say by how much the model has to stretch a low image; None if it does not."""
+    resample = supported(restorer.spec).resample
+    if resample is None:
+        return None
+    axis = -1 - "XYZ".index(resample.axis.upper())
+    return pair.high.shape[axis] / pair.low.shape[axis]
 
 
 def scores(image: Any, pair: Pair) -> list[Scores]:

@@ -12,6 +12,7 @@ import torch
 from care_runtime.errors import TrainingError
 from care_training import export, networks, train
 from care_training.patches import Patches
+from care_training.ready import ReadyPatches
 from care_training.unet import count_parameters
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from care_training.form import Form
     from care_training.networks import AnyNetwork, Config
     from care_training.pairs import Pair, Split
+    from care_training.ready import AnyPatches
     from care_training.recipe import Recipe
     from care_training.train import Progress
 
@@ -122,9 +124,10 @@ def fit(
     made
         The network, trained in place.
     split
-        Images to train on, and images held back.
+        Images to train on, and images held back; or patches that are ready.
     recipe, compute
-        How and where.
+        How and where. Of patches that are ready, it cannot be said how they are cut
+        and normalized.
     checkpoint
         File of the state; those of members have their number in the name.
     progress
@@ -134,6 +137,8 @@ def fit(
         origin is refused.
     """
     recipe = recipe.for_form(made.form)
+    if split.ready:
+        recipe = recipe.for_patches(split.training[0].high.shape[1:])
     data = f"{split.digest()} {origin}".strip()
     parts = networks.cores(made)
     losses = []
@@ -141,8 +146,7 @@ def fit(
         mine = replace(recipe, seed=recipe.seed + number)
         history = train.fit(
             core,
-            patches(made.form, split.training, mine, learning=True),
-            patches(made.form, split.validation, mine, learning=False),
+            *batches(made.form, split, mine),
             mine,
             device=compute.device,
             precision=compute.precision,
@@ -153,6 +157,20 @@ def fit(
         )
         losses.append(_exported(history, recipe)["validation_loss"])
     return Trained(made, _facts(made, split, recipe, compute, losses))
+
+
+def batches(form: Form, split: Split, recipe: Recipe) -> tuple[AnyPatches, AnyPatches]:
+    """Say what a network of some form learns from, and what watches it learn."""
+    if not split.ready:
+        return (
+            patches(form, split.training, recipe, learning=True),
+            patches(form, split.validation, recipe, learning=False),
+        )
+    augment, seed = recipe.augment, recipe.seed
+    return (
+        ReadyPatches(split.training, form, seed=seed, augment=augment),
+        ReadyPatches(split.validation, form, seed=seed),
+    )
 
 
 def patches(
@@ -226,7 +244,7 @@ def _facts(
         "steps": recipe.steps,
         "batch": f"{recipe.batch} of {' x '.join(map(str, recipe.patch))}",
         **seeds,
-        "training images": len(split.training),
+        f"training {'patches' if split.ready else 'images'}": len(split.training),
         "parameters": count_parameters(made),
         "device": f"{_device_name(compute.device)}, {compute.precision}",
         f"validation loss ({kind}, {recipe.keep})": round(float(np.mean(losses)), 5),

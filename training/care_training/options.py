@@ -65,6 +65,14 @@ KIND = gathered(
     ),
 )
 
+SOURCE = click.option(
+    "--source",
+    type=click.Choice(["simulated", "published"]),
+    default="simulated",
+    show_default=True,
+    help="Learn from drawn images, or from the paper's own data, which are fetched.",
+)
+
 COMPUTE = gathered(
     click.option("--steps", type=int, help="Optimizer steps."),
     click.option("--batch", type=int, help="Patches in a step."),

@@ -37,6 +37,9 @@ class Pair:
     labels
         Number of the object that each pixel of the high image belongs to, from 1, where
         that is known: ([Z,] Y, X).
+    ready
+        Whether they are a patch that was cut and normalized before it was published: it
+        is learnt from, and restored, as it is.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Pair:
     high: NDArray[Any]
     field: str = ""
     labels: NDArray[Any] | None = None
+    ready: bool = False
 
 
 def lines(pair: Pair) -> list[Samples]:
@@ -79,13 +83,29 @@ def linear_fit(low: NDArray[Any], high: NDArray[Any]) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Pairs to train on and pairs held back, which share no pixel."""
+    """Pairs to train on and pairs held back, which share no pixel.
+
+    Parameters
+    ----------
+    training, validation
+        The pairs.
+    fingerprint
+        What they are known by without reading them; by default all their pixels.
+    """
 
     training: Sequence[Pair]
     validation: Sequence[Pair]
+    fingerprint: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pairs are patches that were cut and normalized already."""
+        return bool(self.training) and self.training[0].ready
 
     def digest(self) -> str:
         """Hash of all names and pixels, by which a checkpoint knows its data."""
+        if self.fingerprint:
+            return self.fingerprint
         found = hashlib.sha256()
         for side in (self.training, self.validation):
             for pair in side:

@@ -127,7 +127,7 @@ class Patches:
         """Draw one patch by its number."""
         if self.pool:
             turn, place = divmod(number, self.pool)
-            number = int(_order(self.seed, turn, self.pool)[place])
+            number = int(order(self.seed, turn, self.pool)[place])
         rng = np.random.default_rng([self.seed, 0, number])
         source = self._sources[number % len(self._sources)]
         place = window.draw(rng, source.pair.high[0], self.patch, source.bright)
@@ -141,15 +141,15 @@ class Patches:
             _normalized(high, source.high, p_low, p_high),
         ]
         if self.augment:
-            images = _turned(rng, images, quarters=not self.planes)
+            images = turned(rng, images, quarters=not self.planes)
         if self.planes:
             images = [image[:, 0] for image in images]
         return images[0], images[1]
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, turn: int, pool: int) -> NDArray[np.int64]:
-    """Order in which the patches of a pool are drawn in one turn."""
+def order(seed: int, turn: int, pool: int) -> NDArray[np.int64]:
+    """Draw the order in which the patches of a pool are taken in one turn."""
     return np.random.default_rng([seed, 1, turn]).permutation(pool)
 
 
@@ -256,7 +256,7 @@ def _lookup(
     return table[i] + (table[i + 1] - table[i]) * (place - i)
 
 
-def _turned(
+def turned(
     rng: np.random.Generator, images: list[NDArray[np.float32]], *, quarters: bool
 ) -> list[NDArray[np.float32]]:
     """Turn all images alike, by one of the eight symmetries of the lateral plane.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,7 @@ from care_training import card, describe, evaluate, export, networks
 from care_training.calibration import foreground
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -70,6 +71,10 @@ class Judges:
     baselines: Sequence[Baseline] = ()
     measures: Sequence[Measure] = field(default=())
 
+    def pairs(self) -> Iterator[Pair]:
+        """Give the tests of all conditions, one after the other."""
+        return chain.from_iterable(self.tests.values())
+
     def of(self, restorer: Restorer) -> dict[str, evaluate.Evaluation]:
         """Score a network under every condition.
 
@@ -106,11 +111,11 @@ def package(
         Of the package.
     """
     found: dict[str, evaluate.Evaluation] = {}
-    pairs = [pair for tests in judges.tests.values() for pair in tests]
 
     def fill(restorer: Restorer) -> export.Contents:
-        able = (planar(trained.network, spec) if degraded(pairs) else None) or restorer
-        calibration = measured(able, trained, pairs)
+        flat = trained.network.form.planes and degraded(judges.pairs())
+        able = (planar(trained.network, spec) if flat else None) or restorer
+        calibration = measured(able, trained, judges.pairs())
         found.update(judges.of(able))
         facts = replace(about.facts, training=trained.facts)
         more = {} if calibration is None else {"calibration": calibration.to_dict()}
@@ -137,13 +142,16 @@ def _scores(found: Mapping[str, evaluate.Evaluation]) -> dict[str, Any]:
     return {"held_back": images, "scores": tables.get("", tables)}
 
 
-def degraded(pairs: Sequence[Pair]) -> bool:
+def degraded(pairs: Iterable[Pair]) -> bool:
     """Whether pairs are of planes degraded along X, which look like axial ones."""
-    return any(pair.low.shape[-1] != pair.high.shape[-1] for pair in pairs)
+    return any(
+        pair.high.ndim == 3 or pair.low.shape[-1] != pair.high.shape[-1]
+        for pair in pairs
+    )
 
 
 def measured(
-    restorer: Restorer, trained: Trained, pairs: Sequence[Pair]
+    restorer: Restorer, trained: Trained, pairs: Iterable[Pair]
 ) -> Calibration | None:
     """Measure the calibration on test images, if a distribution is predicted."""
     if not trained.network.form.probabilistic:

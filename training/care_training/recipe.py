@@ -104,6 +104,17 @@ class Recipe:
         projected = form.space != form.restored
         return replace(self, patch=PROJECTED if projected else PATCHES[form.space])
 
+    def for_patches(self, size: tuple[int, ...]) -> Recipe:
+        """Leave out what is no choice where patches were cut and normalized before.
+
+        Parameters
+        ----------
+        size
+            Of a target, in pixels.
+        """
+        ready: dict[str, Any] = {"target": "percentiles", "fresh_noise": 0.0, "pool": 0}
+        return replace(self, patch=size, **ready)
+
 
 RECIPES = {
     # Better with little data: on the real pairs of W2S +1.1 dB over the paper's at

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import care_zoo
-from care_runtime.errors import ModelNotFoundError, TrainingError
+from care_runtime.errors import ModelNotFoundError, OptionError, TrainingError
 from care_runtime.package import read_spec
 from care_training import export
 from care_training.experiments import NAMES
+from care_training.experiments.published import Published
 from care_training.fit import Compute, fit, network
 from care_training.product import About, Judges, package
 from care_training.simulation import Simulation
@@ -38,6 +40,41 @@ def experiment(name: str) -> Experiment:
     module = import_module(f"care_training.experiments.{name}")
     found: Experiment = module.EXPERIMENT
     return found
+
+
+def published(found: Experiment, folder: Path) -> Experiment:
+    """Let an experiment learn from the paper's own data, and be judged by them.
+
+    Parameters
+    ----------
+    found
+        The experiment.
+    folder
+        Of the data sets: the archive is fetched into it, unless it is there.
+
+    Raises
+    ------
+    OptionError
+        If its data were not published.
+    """
+    data = found.published
+    if data is None:
+        have = [name for name in NAMES if experiment(name).published]
+        msg = (
+            f"expected an experiment whose data the paper's authors published, found "
+            f"{found.name}: leave --source out, or run one of {', '.join(have)}"
+        )
+        raise OptionError(msg)
+    return replace(
+        found,
+        source=data,
+        facts=data.facts,
+        sample=partial(data.sample, folder),
+        baselines=data.baselines,
+        measures=data.measures,
+        description=data.description,
+        needs_data=False,
+    )
 
 
 def reviewed_spec(name: str) -> Spec:
@@ -69,7 +106,8 @@ def reproduce(
     progress
         Called after every step.
     data
-        Folder of the images; where they are drawn, a folder of `out` by default.
+        Folder of the images; where they are drawn or fetched, a folder of `out` by
+        default.
 
     Raises
     ------
@@ -79,7 +117,7 @@ def reproduce(
     if data is None and found.needs_data:
         msg = f"the images of {found.name} are not drawn: give their folder, --data"
         raise TrainingError(msg)
-    place = data or out / "data"
+    place = data or own_folder(out)
     export.require_place(out / found.name)
     split = found.source.split(place, workers=compute.workers)
     made = network(found.network, recipe.seed)
@@ -96,7 +134,13 @@ def reproduce(
     )
     about = About(found.name, found.facts, found.sample())
     spec = reviewed_spec(found.name)
+    spec = replace(spec, description=found.description or spec.description)
     return package(trained, spec, about, judges, out / found.name)
+
+
+def own_folder(out: Path) -> Path:
+    """Say where images lie that are drawn or fetched, if no folder was named."""
+    return out / "data"
 
 
 def quick(found: Experiment) -> Experiment:
@@ -107,7 +151,7 @@ def quick(found: Experiment) -> Experiment:
     """
     patch = tuple(min(p, 64) for p in found.recipe.patch)
     source = found.source
-    if isinstance(source, Simulation):
+    if isinstance(source, Simulation | Published):
         source = source.smaller()
     recipe = replace(found.recipe, **QUICK, patch=patch)
     first = found.baselines[:1]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_training.networks import Core
-    from care_training.patches import Patches
+    from care_training.ready import AnyPatches
     from care_training.recipe import Recipe
 
 WARM_UP = 200
@@ -54,7 +54,7 @@ class Progress:
 class _Batches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """The batches of the steps that are left, made by worker processes."""
 
-    def __init__(self, patches: Patches, size: int, start: int, stop: int) -> None:
+    def __init__(self, patches: AnyPatches, size: int, start: int, stop: int) -> None:
         self.patches, self.size, self.start, self.stop = patches, size, start, stop
 
     def __len__(self) -> int:
@@ -67,8 +67,8 @@ class _Batches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 def fit(
     network: Core,
-    training: Patches,
-    validation: Patches,
+    training: AnyPatches,
+    validation: AnyPatches,
     recipe: Recipe,
     *,
     device: str = "cpu",
@@ -196,7 +196,7 @@ def _autocast(where: torch.device, precision: str) -> AbstractContextManager[Any
 
 
 def _to(
-    patches: Patches, step: int, size: int, where: torch.device
+    patches: AnyPatches, step: int, size: int, where: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     low, high = patches.batch(step, size)
     return torch.from_numpy(low).to(where), torch.from_numpy(high).to(where)

@@ -2,7 +2,7 @@
 
 from care_training.datasets import edmond, examples
 from care_training.datasets.archive import Archive, fetch
-from care_training.datasets.case import Case, Picture
+from care_training.datasets.case import Case, CasePairs, Picture
 from care_training.datasets.flywing import flywing
 from care_training.datasets.patches import PatchPairs, load, training_file
 from care_training.datasets.stacks import (
@@ -16,6 +16,7 @@ from care_training.datasets.stacks import (
 __all__ = [
     "Archive",
     "Case",
+    "CasePairs",
     "PatchPairs",
     "Picture",
     "drosophila",

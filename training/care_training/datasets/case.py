@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, overload
 
 from care_runtime import tiff
 from care_runtime.axes import canonical
@@ -107,3 +108,46 @@ class Case:
             )
             raise TrainingError(msg)
         return Pair(self.name, low, high)
+
+
+class CasePairs(Sequence[Pair]):
+    """The pairs of test images, each of which is read whenever it is asked for.
+
+    Nothing is kept, so that as many can be looked at, one after the other, as lie on
+    the disk.
+
+    Parameters
+    ----------
+    cases
+        With ground truth.
+    condition
+        That names of pairs begin with.
+    step
+        Planes of the truth from one plane of the low image to the next, where the low
+        image is the truth's every n-th plane: what lies beyond its last plane is left
+        out. 0 where both begin and end alike.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], condition: str = "", step: int = 0
+    ) -> None:
+        self.cases, self.condition, self.step = tuple(cases), condition, step
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> CasePairs: ...
+
+    def __getitem__(self, index: int | slice) -> Pair | CasePairs:
+        if isinstance(index, slice):
+            return CasePairs(self.cases[index], self.condition, self.step)
+        pair = self.cases[index].pair()
+        high = pair.high
+        if self.step and pair.low.shape[1] < high.shape[1]:
+            high = high[:, : (pair.low.shape[1] - 1) * self.step + 1]
+        name = f"{self.condition} {pair.name}".strip()
+        return replace(pair, name=name, high=high)

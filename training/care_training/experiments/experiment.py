@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from care_training.baselines import Baseline
     from care_training.card import Facts
+    from care_training.experiments.published import Published
     from care_training.experiments.source import Source
     from care_training.measure import Measure
     from care_training.networks import Config
@@ -34,13 +35,18 @@ class Experiment:
     facts
         What the card says about the data.
     sample
-        Makes the image, simulated, for test tensors, sample and cover.
+        Makes the image for test tensors, sample and cover.
     baselines
         Methods to compare with, tuned on validation images.
     measures
         What is measured besides PSNR, NRMSE and SSIM.
     needs_data
         Whether the images are a person's own to give: they are not drawn.
+    published
+        The paper's own data, which take the place of `source` and all that is said of
+        it where they are asked for; None if there are none.
+    description
+        Of the model, instead of that of the reviewed description.
     """
 
     name: str
@@ -52,3 +58,5 @@ class Experiment:
     baselines: tuple[Baseline, ...] = baselines.ALL
     measures: tuple[Measure, ...] = ()
     needs_data: bool = False
+    published: Published | None = None
+    description: str = ""

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from care_training import baselines
 from care_training.card import Facts
+from care_training.datasets import liver
+from care_training.datasets.edmond import ARCHIVES, LICENCE
 from care_training.experiments.axial import Acquisition, isotropy
 from care_training.experiments.experiment import Experiment
+from care_training.experiments.published import CREDIT, READY, Published
 from care_training.experiments.seen import sample_of
 from care_training.isotropic import IsotropicConfig
 from care_training.recipe import get_recipe
@@ -61,4 +64,29 @@ EXPERIMENT = Experiment(
         limits=("It is for planes 8 pixels apart, with actin and nuclei together.",),
     ),
     sample=sample_of(volume),
+    published=Published(
+        ARCHIVES["liver"],
+        Facts(
+            origin="semi-synthetic",
+            data=(
+                "The paper's patches of lateral planes of a mouse liver with labelled "
+                "nuclei and actin, blurred and subsampled along X as stacks are along "
+                f"Z, and stretched again. {READY} The last 5 % of them watched the "
+                "training. Scores are on the one published test volume, of which every "
+                "8th plane was kept, against all of its planes. No baseline was tuned: "
+                "the input is compared as it is stretched. Test tensors, sample and "
+                f"cover are a crop of that volume. {CREDIT}"
+            ),
+            licence=LICENCE,
+            limits=(
+                "It is for planes 8 pixels apart, with actin and nuclei together.",
+            ),
+        ),
+        "Makes stacks of nuclei and actin isotropic, with 8 times as many planes (Fig. "
+        "3d of the paper); trained on the paper's recordings of a liver.",
+        read=liver,
+        step=8,
+        measures=(isotropy(SCOPE.factor),),
+        crop=(16, 96, 96),
+    ),
 )

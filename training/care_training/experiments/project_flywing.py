@@ -6,8 +6,11 @@ import numpy as np
 
 from care_training import baselines
 from care_training.card import Facts
+from care_training.datasets import flywing
+from care_training.datasets.edmond import ARCHIVES, LICENCE
 from care_training.ensemble import EnsembleConfig
 from care_training.experiments.experiment import Experiment
+from care_training.experiments.published import CREDIT, PLANE, READY, Published
 from care_training.experiments.seen import cells, sample_of
 from care_training.pairs import Pair
 from care_training.projection import ProjectionConfig
@@ -63,4 +66,32 @@ EXPERIMENT = Experiment(
         ),
     ),
     sample=sample_of(wing, "C2"),
+    published=Published(
+        ARCHIVES["flywing"],
+        Facts(
+            origin="real",
+            data=(
+                "The paper's patches of developing fly wings: stacks of little light, "
+                f"and projections by PreMosa of stacks of much light. {READY} Each "
+                "network learns from all doses. Scores are on the published test time "
+                "points, but for the first two: on crops of these the baselines were "
+                "tuned. They are time points of the same movies, and look alike. Test "
+                f"tensors, sample and cover are a crop of a test stack. {CREDIT}"
+            ),
+            licence=LICENCE,
+            limits=(
+                "It knows one microscope, one label and one tissue.",
+                "It projects one sheet; of two above each other it shows a mixture.",
+                "It learnt from projections by PreMosa, mistakes included.",
+            ),
+        ),
+        "Projects the epithelium that lies in a stack, denoises it and tells how far "
+        "to trust it (Fig. 2 and 5 of the paper); trained on the paper's recordings of "
+        "fly wings.",
+        read=flywing,
+        tuned=2,
+        shown="C1",
+        crop=PLANE,
+        baselines=(baselines.MAXIMUM, baselines.MAXIMUM_SMOOTHED),
+    ),
 )
