@@ -20,11 +20,12 @@ from care_training.evaluate import answers
 from care_training.pairs import linear_fit, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from care_runtime.restore import Restorer
+    from care_runtime.spec import Spec
     from care_training.pairs import Pair
 
 LEVELS = (np.arange(20) + 0.5) / 20
@@ -136,22 +137,46 @@ def foreground(restorer: Restorer, pairs: Iterable[Pair], *, target: str) -> For
             "is no calibration to measure: train with --probabilistic"
         )
         raise TrainingError(msg)
-    parts = [_pixels(restorer, pair, target) for pair in pairs]
-    means, scales, truth = (
-        np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
+    return together(
+        [
+            predicted(
+                restorer.spec, pair, answers(restorer, pair).outputs, target=target
+            )
+            for pair in pairs
+        ]
     )
-    return Foreground(means, scales, truth)
 
 
-def _pixels(
-    restorer: Restorer, pair: Pair, target: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    care = supported(restorer.spec)
+def together(parts: Sequence[Foreground]) -> Foreground:
+    """Put the foreground pixels of several images together."""
+    return Foreground(
+        np.concatenate([part.means for part in parts], axis=-1),
+        np.concatenate([part.scales for part in parts], axis=-1),
+        np.concatenate([part.truth for part in parts]),
+    )
+
+
+def predicted(
+    spec: Spec, pair: Pair, found: Mapping[str, NDArray[Any]], *, target: str
+) -> Foreground:
+    """Gather what was predicted for the foreground of one image, restored before.
+
+    Parameters
+    ----------
+    spec
+        Of the model.
+    pair
+        The image.
+    found
+        All outputs of the model, float32.
+    target
+        As for `foreground`.
+    """
+    care = supported(spec)
     norm, resample = care.normalization, care.resample
     first = resample is not None and resample.when == "before"
     q = None if pair.ready else norm.percentiles
     low = _affine(gather(pair.low, lines(pair)) if first else pair.low, q)
-    found = answers(restorer, pair).outputs
     if norm.invert:  # back to normalized units, in which the truth is known
         flat = low.plane(0) if pair.low.ndim > pair.high.ndim else low
         found = {
@@ -160,8 +185,8 @@ def _pixels(
         }
     truth = _truth(pair, low, q, target)
     bright = np.stack([channel > threshold_otsu(channel) for channel in truth])
-    predicted = mixture(found)
-    return predicted.means[:, bright], predicted.scales[:, bright], truth[bright]
+    mixed = mixture(found)
+    return Foreground(mixed.means[:, bright], mixed.scales[:, bright], truth[bright])
 
 
 def _affine(image: NDArray[Any], q: tuple[float, float] | None) -> Affine:

@@ -170,30 +170,62 @@ def run(
 
 
 @main.command()
-@click.argument("model")
-@click.option(
-    "--low", type=options.FOLDER, required=True, help="Folder of noisy images."
-)
-@click.option(
-    "--high", type=options.FOLDER, required=True, help="Folder of their truth."
-)
-@click.option("--axes", required=True, help="Of the images, as ZYX.")
+@click.argument("name")
+@options.PAIRS
 @click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
-@click.option(
-    "--recalibrate",
-    is_flag=True,
-    help="Fit the predicted scale on half of the images, and write the package.",
-)
+@options.TESTS
 def evaluate(
-    model: str, low: Path, high: Path, axes: str, output: Path, recalibrate: bool
+    name: str,
+    low: Path | None,
+    high: Path | None,
+    axes: str | None,
+    output: Path,
+    recalibrate: bool,
+    **tests: Any,
 ) -> None:
-    """Score MODEL on images that it never saw, and say how far to trust it."""
+    """Score a model on images that it never saw, and say how far to trust it.
+
+    With --low, --high and --axes, NAME is a model or a package, and the images are your
+    own. Without them it is an experiment, which has test images: report.html shows
+    what its model makes of them.
+    """
+    given = [word for word in (low, high, axes) if word is not None]
+    asked = {name: value for name, value in tests.items() if value is not None}
+    if not given:
+        _report(name, output, recalibrate, asked)
+        return
+    if low is None or high is None or axes is None or asked:
+        msg = (
+            "expected --low, --high and --axes together, which name images of your "
+            "own, without --model, --data, --seed, --images and --quick, which are for "
+            "the test images of an experiment"
+        )
+        raise OptionError(msg)
     from care_training import assess
 
     found = assess.assess(
-        model, low, high, axes.upper(), output, recalibrate=recalibrate
+        name, low, high, axes.upper(), output, recalibrate=recalibrate
     )
     show.assessment(found, output)
+
+
+def _report(name: str, output: Path, recalibrate: bool, asked: dict[str, Any]) -> None:
+    """Report on the test images of an experiment."""
+    from care_training.experiments import NAMES
+    from care_training.report import Wish, report
+
+    if name not in NAMES:
+        msg = (
+            f"expected --low, --high and --axes, or the name of an experiment, found "
+            f"{name!r}: care-train list shows the experiments; name a package of one "
+            "by --model"
+        )
+        raise OptionError(msg)
+    if recalibrate:
+        msg = "--recalibrate needs pairs of your own: give --low, --high and --axes"
+        raise OptionError(msg)
+    found = report(Wish(name, output, **asked), show.step)
+    show.report(found)
 
 
 @main.command("list")

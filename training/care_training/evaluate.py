@@ -17,7 +17,7 @@ from care_training import baselines
 from care_training.pairs import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,22 @@ INPUT, NETWORK = "input", "network"
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one method made of one image.
+
+    Parameters
+    ----------
+    scores
+        One for each channel.
+    measured
+        Other measures by name.
+    """
+
+    scores: tuple[Scores, ...]
+    measured: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Scores over images that training never saw.
 
@@ -42,8 +58,8 @@ class Evaluation:
     each
         Scores by method: ``"input"``, baselines with their strengths, ``"network"``;
         one for each image and channel.
-    more
-        Other measures by method, as means over the images.
+    measured
+        Other measures by method and name; one value for each image.
     tuned_on
         Images on which the strengths of baselines were chosen, where they were others
         than those scored.
@@ -51,13 +67,21 @@ class Evaluation:
 
     images: tuple[str, ...]
     each: Mapping[str, Sequence[Scores]]
-    more: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    measured: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     tuned_on: tuple[str, ...] = ()
 
     @property
     def rows(self) -> dict[str, Scores]:
         """Mean scores by method."""
         return {name: Scores.mean(scores) for name, scores in self.each.items()}
+
+    @property
+    def more(self) -> dict[str, dict[str, float]]:
+        """Other measures by method, as means over the images."""
+        return {
+            method: {name: float(np.mean(values)) for name, values in found.items()}
+            for method, found in self.measured.items()
+        }
 
     @property
     def spread(self) -> float:
@@ -115,36 +139,78 @@ def evaluate(
     measures
         What else is measured.
     """
-    runs: dict[str, Callable[[Pair], NDArray[Any]]] = {INPUT: comparable}
+    ways = rivals(methods, tuning or pairs)
+    ways[NETWORK] = partial(restore, restorer)
+    rows = (
+        {name: judge(way(pair), pair, measures) for name, way in ways.items()}
+        for pair in pairs
+    )
+    return collected(pairs, rows, tuning)
+
+
+def rivals(
+    methods: Sequence[Baseline], tuning: Sequence[Pair]
+) -> dict[str, Callable[[Pair], NDArray[Any]]]:
+    """Make what stands beside a network: the input, and every baseline, tuned.
+
+    Parameters
+    ----------
+    methods
+        Baselines.
+    tuning
+        Pairs on which the strength of each is chosen.
+
+    Returns
+    -------
+    dict
+        Functions by the label of tables, which give an image as large as the truth.
+    """
+    ways: dict[str, Callable[[Pair], NDArray[Any]]] = {INPUT: comparable}
     for method in methods:
-        seen = [shown(method, pair) for pair in tuning or pairs]
-        strength = baselines.tune(method, seen)
+        strength = baselines.tune(method, [shown(method, pair) for pair in tuning])
         label = method.name + (f" ({strength:g})" if len(method.strengths) > 1 else "")
-        runs[label] = partial(_by_baseline, method, strength)
-    runs[NETWORK] = partial(restore, restorer)
-    names: list[str] = []
-    each: dict[str, list[Scores]] = {label: [] for label in runs}
-    found: dict[str, list[list[float]]] = {label: [] for label in runs}
-    for pair in pairs:  # large stacks are read here, and let go of
-        names.append(pair.name)
-        for label, run in runs.items():
-            image = run(pair)
-            each[label] += scores(image, pair)
-            found[label].append([measure.of(image, pair) for measure in measures])
-    more = {
-        label: {
-            measure.name: float(value)
-            for measure, value in zip(measures, np.mean(values, axis=0), strict=True)
-        }
-        for label, values in found.items()
-        if measures
-    }
-    return Evaluation(tuple(names), each, more, tuple(p.name for p in tuning))
+        ways[label] = partial(_by_baseline, method, strength)
+    return ways
 
 
 def shown(method: Baseline, pair: Pair) -> Pair:
     """Give a baseline what it starts from: the raw image, or as large as the truth."""
     return pair if method.raw else replace(pair, low=comparable(pair))
+
+
+def judge(image: NDArray[Any], pair: Pair, measures: Sequence[Measure]) -> Judgement:
+    """Judge one image (C, [Z,] Y, X) by the pair whose high image it stands for."""
+    found = {measure.name: measure.of(image, pair) for measure in measures}
+    return Judgement(tuple(scores(image, pair)), found)
+
+
+def collected(
+    pairs: Sequence[Pair],
+    rows: Iterable[Mapping[str, Judgement]],
+    tuning: Sequence[Pair] = (),
+) -> Evaluation:
+    """Collect what was judged of every image, by method.
+
+    Parameters
+    ----------
+    pairs
+        The images.
+    rows
+        What was judged of each, by method.
+    tuning
+        Pairs on which baselines were tuned, if others.
+    """
+    each: dict[str, list[Scores]] = {}
+    measured: dict[str, dict[str, list[float]]] = {}
+    names = []
+    for pair, row in zip(pairs, rows, strict=True):
+        names.append(pair.name)
+        for method, judgement in row.items():
+            each.setdefault(method, []).extend(judgement.scores)
+            for name, value in judgement.measured.items():
+                values = measured.setdefault(method, {}).setdefault(name, [])
+                values.append(float(value))
+    return Evaluation(tuple(names), each, measured, tuple(p.name for p in tuning))
 
 
 def _by_baseline(method: Baseline, strength: float, pair: Pair) -> NDArray[Any]:

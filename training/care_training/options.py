@@ -32,6 +32,29 @@ IMAGES = gathered(
     click.option("--axes", required=True, help="Of the images, as ZYX; with Z in 3-D."),
 )
 
+PAIRS = gathered(
+    click.option("--low", type=FOLDER, help="Folder of noisy images."),
+    click.option("--high", type=FOLDER, help="Folder of their truth."),
+    click.option("--axes", help="Of the images, as ZYX."),
+    click.option(
+        "--recalibrate",
+        is_flag=True,
+        help="Fit the predicted scale on half of the images, and write the package.",
+    ),
+)
+
+TESTS = gathered(
+    click.option("--model", help="Name or package.  [default: NAME of the zoo]"),
+    click.option(
+        "--data", type=FOLDER, help="Folder of test images.  [default: OUTPUT/data]"
+    ),
+    click.option("--seed", type=int, help="Of the test images.  [default: 0]"),
+    click.option("--images", type=int, help="Test images of each condition."),
+    click.option(
+        "--quick", is_flag=True, default=None, help="Few test images, one baseline."
+    ),
+)
+
 HEIGHT = click.option(
     "--height-map",
     "height",

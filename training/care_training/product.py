@@ -75,6 +75,10 @@ class Judges:
         """Give the tests of all conditions, one after the other."""
         return chain.from_iterable(self.tests.values())
 
+    def tuned_on(self, condition: str) -> list[Pair]:
+        """Give the pairs of a condition on which baselines are tuned."""
+        return [pair for pair in self.tuning if pair.name.startswith(condition)]
+
     def of(self, restorer: Restorer) -> dict[str, evaluate.Evaluation]:
         """Score a network under every condition.
 
@@ -85,7 +89,7 @@ class Judges:
                 restorer,
                 pairs,
                 self.baselines,
-                tuning=[p for p in self.tuning if p.name.startswith(condition)],
+                tuning=self.tuned_on(condition),
                 measures=self.measures,
             )
             for condition, pairs in self.tests.items()

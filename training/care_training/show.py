@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from care_training.assess import Assessment
     from care_training.evaluate import Evaluation
+    from care_training.report import Report
     from care_training.request import Prepared
     from care_training.train import Progress
 
@@ -67,6 +68,20 @@ def assessment(found: Assessment, folder: Path) -> None:
     click.echo(f"{folder / 'report.json'}")
     if found.recalibrated is not None:
         click.echo(f"{found.recalibrated.folder}")
+
+
+def step(text: str) -> None:
+    """Print what is done next."""
+    click.echo(text, err=True)
+
+
+def report(found: Report) -> None:
+    """Print the scores of a report by condition, and where it lies."""
+    for condition, scores in found.found.evaluations.items():
+        if condition:
+            click.echo(condition)
+        _scores(scores)
+    click.echo(f"{found.page}")
 
 
 def _scores(scores: Evaluation) -> None:
