@@ -36,6 +36,9 @@ class Recipe:
         Patch size in pixels (YX or ZYX); the paper's where empty.
     learning_rate, adam_epsilon
         Adam's step (at the top of the schedule) and its epsilon.
+    early_epsilon
+        Add the epsilon before the bias of Adam's second moment is corrected, as Keras
+        does, and not after it, as torch does.
     schedule
         ``"cosine"`` falls to zero over `steps` after a short linear warm-up;
         ``"plateau"`` halves after ten validations without improvement.
@@ -66,6 +69,7 @@ class Recipe:
     patch: tuple[int, ...] = ()
     learning_rate: float = 1e-3
     adam_epsilon: float = 1e-8
+    early_epsilon: bool = False
     schedule: Literal["cosine", "plateau"] = "cosine"
     augment: bool = True
     fresh_noise: float = 0.0
@@ -128,6 +132,7 @@ RECIPES = {
         steps=40_000,
         learning_rate=4e-4,
         adam_epsilon=1e-7,
+        early_epsilon=True,
         schedule="plateau",
         augment=False,
         target="percentiles",

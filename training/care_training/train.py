@@ -135,6 +135,7 @@ def fit(
     for low, high in batches:
         for group in optimizer.param_groups:
             group["lr"] = _rate(state, recipe)
+            group["eps"] = _epsilon(state, recipe, group["betas"][1])
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             answers = named(network.form, network(low.to(where, non_blocking=True)))
@@ -209,6 +210,17 @@ def _rate(state: State, recipe: Recipe) -> float:
     warm = min(1.0, (state.step + 1) / min(WARM_UP, max(recipe.steps // 10, 1)))
     fall = (1 + math.cos(math.pi * state.step / recipe.steps)) / 2
     return recipe.learning_rate * warm * fall
+
+
+def _epsilon(state: State, recipe: Recipe, decay: float) -> float:
+    """Epsilon of the next step, for torch, which adds it to the corrected moment.
+
+    Keras adds it to the moment as it is, so that it counts more in early steps: 32
+    times in the first (Kingma and Ba 2015, the "epsilon hat" of section 2).
+    """
+    if not recipe.early_epsilon:
+        return recipe.adam_epsilon
+    return recipe.adam_epsilon / math.sqrt(1 - decay ** (state.step + 1))
 
 
 @torch.no_grad()
