@@ -8,6 +8,7 @@ from care_runtime.errors import (
     AxesError,
     BlankImageWarning,
     CareError,
+    ChannelWarning,
     EngineError,
     FactorWarning,
     FileError,
@@ -16,36 +17,47 @@ from care_runtime.errors import (
     OptionError,
     SpecError,
 )
+from care_runtime.form import Form
 from care_runtime.image import Image
+from care_runtime.mixed import Mixed
 from care_runtime.restore import Restorer
 from care_runtime.restored import Restored
+from care_runtime.selection import Selection
 from care_runtime.spec import Spec
 from care_runtime.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from care_runtime.package import Package
+    from care_runtime.reading import Place
 
 __all__ = [
     "AxesError",
     "BlankImageWarning",
     "CareError",
+    "ChannelWarning",
     "EngineError",
     "FactorWarning",
     "FileError",
+    "Form",
     "Image",
     "ImageError",
+    "Mixed",
     "ModelNotFoundError",
     "OptionError",
     "Restored",
     "Restorer",
+    "Selection",
     "Spec",
     "SpecError",
     "Trust",
     "__version__",
     "load",
     "names",
+    "read",
+    "write",
 ]
 
 __version__ = "0.1.0"
@@ -115,3 +127,57 @@ def load(
         "device": engine.device,
     }
     return Restorer(spec, engine, provenance)
+
+
+def read(
+    place: Place, axes: str | None = None, *, selection: Selection | None = None
+) -> Image:
+    """Read an image: TIFF, OME-Zarr, npy, or what a microscope wrote.
+
+    Parameters
+    ----------
+    place
+        File, folder or address of an OME-Zarr.
+    axes
+        Letters of ``STCZYX``, one for each dimension, if the file does not name them.
+    selection
+        What to read of it, None for everything.
+
+    Raises
+    ------
+    FileError, AxesError, ImageError, OptionError
+        If it cannot be read, or lacks what is asked for.
+    """
+    from care_runtime import reading
+
+    return reading.read(place, axes, selection=selection)
+
+
+def write(
+    path: Path,
+    image: Image,
+    *,
+    description: Mapping[str, str] | None = None,
+    form: Form | None = None,
+) -> None:
+    """Write an image as TIFF, OME-Zarr or npy, as the suffix of its name says.
+
+    Parameters
+    ----------
+    path
+        File to write or replace.
+    image
+        Axes in any order.
+    description
+        Provenance, such as that of a `Restored`.
+    form
+        Compression and smaller copies.
+
+    Raises
+    ------
+    FileError, AxesError, ImageError, OptionError
+        If it cannot be written, or the kind of file does not hold such an image.
+    """
+    from care_runtime import writing
+
+    writing.write(path, image, description=description, form=form)

@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import options, saving, tiff
+from care_runtime import options, reading, saving
 from care_runtime.care import Normalization
 from care_runtime.errors import (
+    AxesError,
     BlankImageWarning,
     CareError,
+    ChannelWarning,
     FactorWarning,
     FileError,
     OptionError,
     SeriesWarning,
 )
-from care_runtime.files import require_place
+from care_runtime.form import Form
+from care_runtime.mixed import Mixed
+from care_runtime.npy import PIPE
 from care_runtime.output import SAMPLES
 from care_runtime.readout import Draw
 from care_runtime.scratch import Scratch
+from care_runtime.selection import Selection
 from care_runtime.trust import Trust, given
+from care_runtime.writing import files_of, holds, require_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from care_runtime.image import Image
     from care_runtime.options import TileSize
+    from care_runtime.reading import Place
     from care_runtime.restore import Restorer
     from care_runtime.spec import Spec
 
-SUFFIXES = (".tif", ".tiff")
-
 DTYPES = ("float32", "uint8", "int8", "uint16", "int16", "uint32", "int32")
-"""Types that a TIFF file keeps as they are."""
+"""Types that files of every kind keep as they are."""
+
+NOTED = (BlankImageWarning, ChannelWarning, FactorWarning, SeriesWarning)
+"""Warnings that become notes of a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +66,12 @@ class Options:
     trust: Trust = field(default_factory=Trust)
     join: bool = False
     overwrite: bool = False
+    normalize_over: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    form: Form = field(default_factory=Form)
 
     def __post_init__(self) -> None:
-        options.read_normalization(self.normalize, Normalization())
+        options.read_normalization(self.normalize, Normalization(), self.normalize_over)
         options.read_tile(self.tile, {})
         if self.dtype not in ("auto", *DTYPES):
             msg = f"expected a type auto, {', '.join(DTYPES)}, found {self.dtype!r}"
@@ -103,7 +115,7 @@ class Result:
         Warnings, a line each.
     """
 
-    source: Path
+    source: Place
     target: Path
     status: str
     error: str | None = None
@@ -117,56 +129,9 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-def sources(inputs: Sequence[Path]) -> list[Path]:
-    """List the image files that are named, in folders in order of their names.
-
-    Raises
-    ------
-    FileError
-        If a folder holds no TIFF file.
-    """
-    files = []
-    for path in inputs:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        if not found:
-            msg = f"the folder {path} holds no {' or '.join(SUFFIXES)} file"
-            raise FileError(msg)
-        files += found
-    return files
-
-
-def targets(files: Sequence[Path], out: Path) -> list[Path]:
-    """Decide where each restoration goes: a file for a single image, else a folder.
-
-    Raises
-    ------
-    FileError
-        If two would go to one place, or one would replace its own source.
-    """
-    named = out.suffix.lower() in SUFFIXES and not out.is_dir()
-    if named and len(files) > 1:
-        msg = f"{out} is a file, but there are {len(files)} images: name a folder"
-        raise FileError(msg)
-    places = [out if named else out / file.name for file in files]
-    if len(set(places)) < len(places):
-        twice = next(p for p in places if places.count(p) > 1)
-        msg = f"two images would go to {twice}: restore them into folders of their own"
-        raise FileError(msg)
-    for file, place in zip(files, places, strict=True):
-        if place.exists() and file.exists() and place.samefile(file):
-            msg = (
-                f"{place} would replace the image it is made from: name another output"
-            )
-            raise FileError(msg)
-    return places
-
-
 def run(
-    restorer: Restorer,
-    source: Path,
+    restorer: Restorer | Mixed,
+    source: Place,
     target: Path,
     chosen: Options,
     progress: Callable[[int, int], None] | None = None,
@@ -175,23 +140,24 @@ def run(
     started = time.perf_counter()
     try:
         places = _places(restorer, target, chosen)
-        needs_z = "Z" in restorer.spec.input.letters
+        room = Scratch(room_for(target))
         with warnings.catch_warnings(record=True) as caught:
-            for kind in (BlankImageWarning, FactorWarning, SeriesWarning):
+            for kind in NOTED:
                 warnings.simplefilter("always", kind)
-            image = tiff.read(source, chosen.axes, prefer_z=needs_z)
-            restored = restorer(
-                _checked(image, chosen),
+            image, fitted = _read(restorer, source, chosen, room)
+            restored = fitted(
+                _checked(image, chosen, target),
                 normalize=chosen.normalize,
+                normalize_over=chosen.normalize_over,
                 tile=chosen.tile,
                 dtype=chosen.dtype,
                 factor=chosen.factor,
                 outputs=chosen.outputs,
                 trust=chosen.trust,
-                empty=Scratch(target.parent),
+                empty=room,
                 progress=progress,
             )
-        saving.save(restored, places, join=chosen.join)
+        saving.save(restored, places, join=chosen.join, form=chosen.form)
     except CareError as error:
         line = " ".join(str(error).split())
         line = line if str(source) in line else f"{source}: {line}"
@@ -221,8 +187,13 @@ def run(
     )
 
 
+def room_for(target: Path) -> Path:
+    """Name the folder where large images lie while they are restored."""
+    return Path(tempfile.gettempdir()) if target == PIPE else target.parent
+
+
 def check(
-    spec: Spec, files: Sequence[Path], targets: Sequence[Path], chosen: Options
+    spec: Spec, files: Sequence[Place], targets: Sequence[Path], chosen: Options
 ) -> None:
     """Refuse a batch of which one image would replace another, or a source.
 
@@ -231,8 +202,9 @@ def check(
     FileError
         With the file that would be lost.
     """
-    taken: dict[Path, Path] = {}
-    sources = {file.resolve(): file for file in files}
+    taken: dict[Path, Place] = {}
+    read = [file for file in files if isinstance(file, Path) and file != PIPE]
+    sources = {file.resolve() for file in read}
     for file, target in zip(files, targets, strict=True):
         for place in set(_named(spec, target, chosen).values()):
             if place.resolve() in sources:
@@ -256,19 +228,49 @@ def _named(spec: Spec, target: Path, chosen: Options) -> dict[str, Path]:
     return saving.places(target, ids, join=chosen.join)
 
 
-def _places(restorer: Restorer, target: Path, chosen: Options) -> dict[str, Path]:
+def _read(
+    restorer: Restorer | Mixed, source: Place, chosen: Options, room: Scratch
+) -> tuple[Image, Restorer | Mixed]:
+    """Read what is selected, and no channel that has no model."""
+    selection = chosen.selection
+    found = reading.source(
+        source,
+        chosen.axes,
+        series=selection.series,
+        prefer_z=any("Z" in spec.input.letters for spec in _specs(restorer)),
+    )
+    if isinstance(restorer, Mixed):
+        restorer, selection = restorer.fitted(found, selection)
+    return selection.of(found).read(room), restorer
+
+
+def _specs(restorer: Restorer | Mixed) -> list[Spec]:
+    return restorer.specs if isinstance(restorer, Mixed) else [restorer.spec]
+
+
+def _places(
+    restorer: Restorer | Mixed, target: Path, chosen: Options
+) -> dict[str, Path]:
     """Decide where images go, and refuse places that are taken."""
-    places = _named(restorer.spec, target, chosen)
+    places = _named(_specs(restorer)[0], target, chosen)
     for place in places.values():
-        if place.exists() and not chosen.overwrite:
-            msg = f"{place} exists already: give --overwrite to replace it"
+        taken = [file for file in files_of(place) if file.exists() and file != PIPE]
+        if taken and not chosen.overwrite:
+            msg = f"{taken[0]} exists already: give --overwrite to replace it"
             raise FileError(msg)
-        require_place(place)
+        require_place(place, chosen.form)
     return places
 
 
-def _checked(image: Image, chosen: Options) -> Image:
+def _checked(image: Image, chosen: Options, target: Path) -> Image:
     """Refuse what could be restored, but not written."""
+    if not holds(target, image.axes):
+        msg = (
+            f"expected an image without samples (S) or without time (T) for {target}, "
+            f"found axes {image.axes}: write it as .npy, or restore its samples one by "
+            "one"
+        )
+        raise AxesError(msg)
     if chosen.trust.samples and {"S", "T"} & set(image.axes):
         msg = (
             "random draws are written as time points, which the image has already "

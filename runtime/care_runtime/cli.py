@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from care_runtime import __version__
 from care_runtime.commands import Commands
+from care_runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    from care_runtime.batch import Options
+    from care_runtime.mixed import Mixed
+    from care_runtime.package import Package
+    from care_runtime.restore import Restorer
 
 DEVICE = click.option(
     "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
@@ -62,14 +69,31 @@ def fetch(models: tuple[str, ...], zoo: str | None) -> None:
 
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("-m", "--model", required=True, help="Name, package, zip or address.")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
+    help="Name, package, zip or address; or CHANNEL=MODEL once for each channel.",
+)
 @click.option("-o", "--output", required=True, help="File for one image, else folder.")
 @click.option("--axes", help="Letters of STCZYX, if the file does not name them.")
+@click.option("--series", help="Number or name of the image, if a file holds several.")
+@click.option("--channel", help="Channels to restore, by number or name: 0,GFP.")
+@click.option("--time", help="Time points from A up to B: A:B, counted from 0.")
+@click.option("--z", help="Planes from A up to B: A:B, counted from 0.")
+@click.option("--crop", help="Part of the image: Y0:Y1,X0:X1, or with Z0:Z1 first.")
 @click.option(
     "--normalize",
     default="auto",
     show_default=True,
     help="auto, none, percentiles LOW,HIGH or grey values values:LOW,HIGH.",
+)
+@click.option(
+    "--normalize-over",
+    type=click.Choice(["frame", "movie"]),
+    help="Measure percentiles of every time point, or of all; else as the model says.",
 )
 @DEVICE
 @click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
@@ -82,40 +106,46 @@ def fetch(models: tuple[str, ...], zoo: str | None) -> None:
 @click.option("--flag", type=float, help="Mask where the disagreement exceeds it.")
 @click.option("--flag-scale", type=float, help="... or the relative scale exceeds it.")
 @click.option("--join", is_flag=True, help="All outputs as channels of one file.")
+@click.option(
+    "--compress",
+    type=click.Choice(["none", "zlib", "zstd"]),
+    help="How TIFF and OME-Zarr are packed.",
+)
+@click.option("--pyramid", type=int, help="Smaller copies in the file, each by half.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @ZOO
 @JSON
 def restore(
     inputs: tuple[str, ...],
-    model: str,
+    models: tuple[str, ...],
     output: str,
     device: str,
     zoo: str | None,
     as_json: bool,
-    outputs: str,
     **options: Any,
 ) -> None:
-    """Restore each INPUT: TIFF files, or folders of them.
+    """Restore each INPUT: images, folders or globs of them, addresses of OME-Zarr.
 
-    The first of --outputs goes to --output, others beside it, as NAME_scale.ome.tif.
+    Images are TIFF, OME-Zarr, npy, or files of microscopes that bioio reads; - is npy
+    from standard input, or to standard output. The first of --outputs goes to
+    --output, others beside it, as NAME_scale.ome.tif.
     """
-    import care_runtime
-    from care_runtime import batch, report, store
-    from care_runtime.trust import Trust
+    from care_runtime import batch, finding, mixed, reading, report, store
 
-    named = tuple(name.strip() for name in outputs.split(","))
-    asked = ("confidence", "samples", "seed", "flag", "flag_scale")
-    trust = Trust(**{name: options.pop(name) for name in asked})
-    chosen = batch.Options(outputs=named, trust=trust, **options)
-    files = batch.sources([Path(name) for name in inputs])
-    places = batch.targets(files, Path(output))
-    package = store.locate(model, zoo=zoo)
-    needed = chosen.needs(package.spec)
-    batch.check(package.spec, files, places, chosen)
-    restorer = care_runtime.load(package, device=device, outputs=needed)
+    wishes, chosen = mixed.parse(models), _chosen(options)
+    files = finding.sources([reading.place(name) for name in inputs])
+    places = finding.targets(files, Path(output))
+    if as_json and Path("-") in places:
+        msg = "--json and -o - both need standard output: name a file"
+        raise OptionError(msg)
+    packages = [(channel, store.locate(model, zoo=zoo)) for channel, model in wishes]
+    for _, package in packages:
+        chosen.needs(package.spec)
+        batch.check(package.spec, files, places, chosen)
+    restorer = _loaded(packages, chosen, device)
     results = []
     for file, place in zip(files, places, strict=True):
-        with report.progress_bar(file.name) as progress:
+        with report.progress_bar(finding.name_of(file)) as progress:
             results.append(batch.run(restorer, file, place, chosen, progress))
         if not as_json:
             report.result(results[-1])
@@ -123,6 +153,47 @@ def restore(
         report.summary(results, restorer.provenance)
     if any(result.status == "failed" for result in results):
         sys.exit(1)
+
+
+def _chosen(options: dict[str, Any]) -> Options:
+    """Read what was asked of a restoration."""
+    from care_runtime.batch import Options
+    from care_runtime.form import Form
+    from care_runtime.selection import Selection
+    from care_runtime.trust import Trust
+
+    def made(kind: Any, *names: str) -> Any:
+        return kind(**{name: options.pop(name) for name in names})
+
+    named = tuple(name.strip() for name in options.pop("outputs").split(","))
+    return Options(
+        outputs=named,
+        trust=made(Trust, "confidence", "samples", "seed", "flag", "flag_scale"),
+        selection=made(Selection.parse, "series", "channel", "time", "z", "crop"),
+        form=made(Form, "compress", "pyramid"),
+        **options,
+    )
+
+
+def _loaded(
+    packages: list[tuple[int | str | None, Package]], chosen: Options, device: str
+) -> Restorer | Mixed:
+    """Load the model, or one for each channel."""
+    import care_runtime
+    from care_runtime.mixed import Mixed
+
+    found = [
+        (
+            channel,
+            care_runtime.load(
+                package, device=device, outputs=chosen.needs(package.spec)
+            ),
+        )
+        for channel, package in packages
+    ]
+    if found[0][0] is None:
+        return found[0][1]
+    return Mixed(tuple((c, restorer) for c, restorer in found if c is not None))
 
 
 @main.command()
@@ -134,10 +205,11 @@ def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
     """Restore a simulated sample, and compare it with the truth; needs no network."""
     import care_runtime
     from care_runtime import demo as demo_
-    from care_runtime import report, tiff
+    from care_runtime import reading, report
 
     restorer = care_runtime.load(demo_.MODEL, device=device)
-    low, truth = (tiff.read(Path(own), axes), None) if own else demo_.sample()
+    own_one = (reading.read(reading.place(own), axes), None) if own else None
+    low, truth = own_one or demo_.sample()
     report.shown(demo_.show(restorer, low, truth, Path(output)), restorer.provenance)
 
 

@@ -53,3 +53,7 @@ class SeriesWarning(UserWarning):
 
 class FactorWarning(UserWarning):
     """The factor of stretching, the file's voxel sizes and the model disagree."""
+
+
+class ChannelWarning(UserWarning):
+    """A channel of an image has no model, and is left out."""

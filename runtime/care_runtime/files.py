@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,14 @@ def unwritable(path: Path, error: OSError) -> FileError:
     return FileError(
         f"expected to write {path}, found that it cannot be written ({reason}); "
         "give a file in a folder that exists or can be made, with room on its disk"
+    )
+
+
+def missing(package: str, extra: str, where: object) -> FileError:
+    """Return the error for a package that is not installed."""
+    return FileError(
+        f"expected the package {package} for {where}, found that it is not installed: "
+        f"python -m pip install '{extra}'"
     )
 
 
@@ -56,6 +65,46 @@ def written(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes its final name only if nothing fails.
+
+    Parameters
+    ----------
+    path
+        Final name; a folder that is there is replaced as a whole.
+
+    Yields
+    ------
+    Path
+        ``.name.PID.part`` beside it, to be made and filled by the caller.
+
+    Raises
+    ------
+    FileError
+        If it cannot be moved to its place. Errors of the caller pass unchanged.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        yield partial
+        try:
+            if path.exists():
+                path.replace(old)
+            partial.replace(path)
+        except OSError as error:
+            if old.exists() and not path.exists():
+                old.replace(path)
+            raise unwritable(path, error) from error
+    finally:
+        for folder in (partial, old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_place(path: Path) -> None:

@@ -6,15 +6,74 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 AXES = "STCZYX"
 """Axes an image may have: sample, time, channel and space."""
 
-Flavour = Literal["imagej", "ome", "plain"]
-"""Which convention a TIFF file follows to name its axes and calibration."""
+Flavour = Literal["imagej", "ome", "plain", "zarr-0.4", "zarr-0.5"]
+"""Which convention a file follows to name its axes and calibration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an image is shown; what nobody said is empty.
+
+    Parameters
+    ----------
+    colours
+        ``RRGGBB`` of each channel.
+    ranges
+        Grey values of each channel that are shown black and in full colour.
+    luts
+        ImageJ's lookup table of each channel, uint8 of shape (3, 256).
+    fps
+        Frames a second at which a movie is played.
+    """
+
+    colours: tuple[str, ...] = ()
+    ranges: tuple[tuple[float, float], ...] = ()
+    luts: tuple[NDArray[Any], ...] = ()
+    fps: float | None = None
+
+    @property
+    def hues(self) -> tuple[str, ...]:
+        """Colours, also those of the lookup tables."""
+        ends = ["".join(f"{value:02X}" for value in lut[:, -1]) for lut in self.luts]
+        return self.colours or tuple(ends)
+
+    def picked(self, channels: Sequence[int]) -> Look:
+        """Keep some channels, in their order."""
+
+        def of(values: Any) -> Any:
+            return tuple(values[i] for i in channels) if values else ()
+
+        parts = of(self.colours), of(self.ranges), of(self.luts)
+        return Look(*parts, self.fps)
+
+    def of_count(self, channels: int) -> Look:
+        """Leave out what is not said of as many channels."""
+
+        def of(values: Any) -> Any:
+            return values if len(values) == channels else ()
+
+        parts = of(self.colours), of(self.ranges), of(self.luts)
+        return Look(*parts, self.fps)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a file says of its image beside pixels and axes; see `Image`."""
+
+    flavour: Flavour = "plain"
+    voxel: Mapping[str, float] = field(default_factory=dict)
+    unit: str = ""
+    interval: float | None = None
+    channels: tuple[str, ...] = ()
+    name: str = ""
+    look: Look = field(default_factory=Look)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +97,12 @@ class Image:
         Channel names, empty or one for each channel.
     flavour
         Convention of the file the image came from.
+    name
+        What its file calls the image.
+    look
+        Colours, ranges and the like.
+    cut
+        What was cut out of a larger image, in words.
     """
 
     pixels: NDArray[Any]
@@ -47,3 +112,6 @@ class Image:
     interval: float | None = None
     channels: tuple[str, ...] = ()
     flavour: Flavour = "plain"
+    name: str = ""
+    look: Look = field(default_factory=Look)
+    cut: str = ""

@@ -113,6 +113,7 @@ def make(
     shape: tuple[int, ...],
     *,
     normalize: str | Sequence[float] = "auto",
+    normalize_over: str | None = None,
     tile: TileSize = None,
     factor: float | None = None,
     least: int = 0,
@@ -125,7 +126,7 @@ def make(
         The model.
     axes, shape
         Of the image.
-    normalize, tile, factor
+    normalize, normalize_over, tile, factor
         What the user wishes; see `options`.
     least
         Pixels that a tile has at least at the bottom of the network.
@@ -158,7 +159,9 @@ def make(
     }
     kept = read_tile(tile, care.tiling.size)
     plan = _plan(reached, care.tiling, kept, least)
-    normalization, values = read_normalization(normalize, care.normalization)
+    normalization, values = read_normalization(
+        normalize, care.normalization, normalize_over
+    )
     return Job(
         axes,
         sizes,

@@ -68,7 +68,7 @@ def _by_axis(wish: Any) -> Mapping[Any, Any]:
 
 
 def read_normalization(
-    wish: str | Sequence[float], default: Normalization
+    wish: str | Sequence[float], default: Normalization, over: str | None = None
 ) -> tuple[Normalization, tuple[float, float] | None]:
     """Read how to normalize.
 
@@ -79,6 +79,9 @@ def read_normalization(
         values as ``"values:LOW,HIGH"``.
     default
         What the model says.
+    over
+        ``"frame"`` measures every time point on its own, ``"movie"`` all of them
+        together, so that nothing flickers; None leaves it to the model.
 
     Returns
     -------
@@ -90,6 +93,12 @@ def read_normalization(
     OptionError
         If it is none of these.
     """
+    if over not in (None, "frame", "movie"):
+        msg = f"expected a normalization over 'frame' or 'movie', found {over!r}"
+        raise OptionError(msg)
+    if over is not None:
+        rest = default.axes.replace("T", "")
+        default = replace(default, axes=f"T{rest}" if over == "movie" else rest)
     text = wish if isinstance(wish, str) else None
     if text == "auto":
         return default, None

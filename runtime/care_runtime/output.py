@@ -123,14 +123,15 @@ def _calibrated(source: Image, job: Job, canvas: Canvas) -> Image:
             # Samples run from the centre of the first pixel to that of the last.
             steps = max(job.sizes[axis] - 1, 1), max(job.stretched(axis) - 1, 1)
             voxel[axis] = size * steps[0] / steps[1]
-    same_channels = (
-        "C" in canvas.axes
-        and len(source.channels) == (canvas.pixels.shape[canvas.axes.index("C")])
-    )
+    channels = canvas.pixels.shape[canvas.axes.index("C")] if "C" in canvas.axes else 1
+    look = source.look.of_count(channels)
+    if not canvas.inverts or canvas.readout.undo != "affine":
+        look = replace(look, ranges=())  # they are grey values
     return replace(
         source,
         pixels=canvas.pixels,
         axes=canvas.axes,
         voxel=voxel,
-        channels=source.channels if same_channels else (),
+        channels=source.channels if len(source.channels) == channels else (),
+        look=look,
     )

@@ -129,14 +129,16 @@ def result(found: Result) -> None:
         return
     image = found.image or {}
     shape = " x ".join(str(n) for n in image["shape"])
+    piped = str(found.target) == "-"  # standard output is for the image
     click.echo(
         f"{found.source} -> {found.target} ({image['axes']} {shape}, {image['dtype']}, "
-        f"{found.seconds:.1f} s)"
+        f"{found.seconds:.1f} s)",
+        err=piped,
     )
     for file in found.files[1:]:
         click.echo(f"  {file}")
     if found.flag is not None:
-        click.echo(f"  flagged: {found.flag}")
+        click.echo(f"  flagged: {found.flag}", err=piped)
     for note in found.notes:
         click.echo(f"warning: {found.source}: {note}", err=True)
 

@@ -69,6 +69,7 @@ class Restorer:
         axes: str | None = None,
         *,
         normalize: str | Sequence[float] = "auto",
+        normalize_over: str | None = None,
         tile: TileSize = None,
         factor: float | None = None,
         dtype: str = "auto",
@@ -90,6 +91,10 @@ class Restorer:
         normalize
             ``"auto"`` for the model's percentiles, ``"none"``, percentiles as
             ``"LOW,HIGH"`` or two numbers, or grey values as ``"values:LOW,HIGH"``.
+        normalize_over
+            ``"frame"`` measures percentiles of every time point on its own,
+            ``"movie"`` of all of them together, so that nothing flickers; None leaves
+            it to the model.
         tile
             Kept size of a tile in pixels, for all axes or by axis, rounded up to the
             network's grid; ``"whole"`` for none. It changes speed and memory only.
@@ -134,6 +139,7 @@ class Restorer:
             image.axes,
             image.pixels.shape,
             normalize=normalize,
+            normalize_over=normalize_over,
             tile=tile,
             factor=factor_of(image, factor, self._care.resample),
             least=getattr(self.network, "least", 0),
@@ -207,6 +213,8 @@ class Restorer:
     ) -> Restored:
         flags = _flagged(drawn)
         facts = {**self.provenance, **job.facts(), **trust.facts()}
+        if image.cut:
+            facts["cut out"] = image.cut
         if flags is not None:
             facts["flagged"] = f"{100 * flags[0]:.2f} % of pixels ({flags[1]})"
         return Restored(

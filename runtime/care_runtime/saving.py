@@ -7,20 +7,34 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from care_runtime import movie, tiff
+from care_runtime import movie, writing
 from care_runtime.axes import canonical
 from care_runtime.errors import OptionError
-from care_runtime.image import AXES
+from care_runtime.image import AXES, Look
+from care_runtime.npy import PIPE
 from care_runtime.output import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from care_runtime.form import Form
     from care_runtime.image import Image
     from care_runtime.restored import Restored
 
-SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+SUFFIXES = (
+    ".ome.tif",
+    ".ome.tiff",
+    ".tif",
+    ".tiff",
+    ".npy",
+    ".ome.zarr",
+    ".zarr",
+)
+
+
+OTHERS = {".npy": ".npy", ".ome.zarr": ".ome.zarr", ".zarr": ".zarr"}
+"""Kinds in which further images follow the first; with TIFF, they are OME-TIFF."""
 
 
 def places(target: Path, ids: Sequence[str], *, join: bool) -> dict[str, Path]:
@@ -34,13 +48,21 @@ def places(target: Path, ids: Sequence[str], *, join: bool) -> dict[str, Path]:
         Of all images, the first one first.
     join
         Whether all but the samples become channels of one file.
+
+    Raises
+    ------
+    OptionError
+        If several images would go to standard output.
     """
     name = target.name
+    if target == PIPE and len(set(ids) - {SAMPLES}) + (SAMPLES in ids) > 1:
+        msg = f"only one image goes to standard output, but there are {', '.join(ids)}"
+        raise OptionError(msg)
     suffix = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
     stem = name[: len(name) - len(suffix)]
     found = {}
     for number, each in enumerate(ids):
-        beside = target.with_name(f"{stem}_{each}.ome.tif")
+        beside = target.with_name(f"{stem}_{each}{OTHERS.get(suffix, '.ome.tif')}")
         joined = join and each != SAMPLES
         found[each] = target if number == 0 or joined else beside
     if SAMPLES in found:
@@ -48,7 +70,13 @@ def places(target: Path, ids: Sequence[str], *, join: bool) -> dict[str, Path]:
     return found
 
 
-def save(restored: Restored, where: Mapping[str, Path], *, join: bool) -> None:
+def save(
+    restored: Restored,
+    where: Mapping[str, Path],
+    *,
+    join: bool,
+    form: Form | None = None,
+) -> None:
     """Write all images of a restoration, the first one last.
 
     Parameters
@@ -59,6 +87,8 @@ def save(restored: Restored, where: Mapping[str, Path], *, join: bool) -> None:
         What `places` decided.
     join
         Whether all but the samples become channels of one file.
+    form
+        Compression and pyramid.
 
     Raises
     ------
@@ -71,7 +101,8 @@ def save(restored: Restored, where: Mapping[str, Path], *, join: bool) -> None:
         images = {restored.main: joined(images), **samples}
     # The main image is there only if all others are.
     for name in reversed(images):
-        tiff.write(where[name], images[name], description=restored.provenance)
+        facts = restored.provenance
+        writing.write(where[name], images[name], description=facts, form=form)
         if name == SAMPLES:
             movie.write_gif(where["movie"], movie.frames(images[name]))
 
@@ -100,5 +131,9 @@ def joined(images: Mapping[str, Image]) -> Image:
     axes = "".join(AXES[i] for i in kept)
     shape = [pixels.shape[i] for i in kept]
     return replace(
-        first, pixels=pixels.reshape(shape), axes=axes, channels=tuple(names)
+        first,
+        pixels=pixels.reshape(shape),
+        axes=axes,
+        channels=tuple(names),
+        look=Look(fps=first.look.fps),
     )

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.errors import (
-    AxesError,
-    CareError,
-    FileError,
-    ImageError,
-    SeriesWarning,
-)
-from care_runtime.image import AXES, Image
+from care_runtime import tiffwindow
+from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
+from care_runtime.naming import name
 from care_runtime.scratch import LARGE
+from care_runtime.source import Source, require_real
 from care_runtime.tiffcheck import quiet, require_whole
 from care_runtime.tiffmeta import calibration
 from care_runtime.tiffwrite import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["read", "write"]
+    from care_runtime.image import Image
+    from care_runtime.output import Empty
+    from care_runtime.source import Window
+
+__all__ = ["read", "source", "write"]
 
 
 def read(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> Image:
@@ -57,9 +59,84 @@ def read(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> Imag
     ImageError
         If the pixels are complex.
     """
+    return source(path, axes, prefer_z=prefer_z).read()
+
+
+def source(
+    path: Path,
+    axes: str | None = None,
+    *,
+    prefer_z: bool = False,
+    series: int | str | None = None,
+) -> Source:
+    """Look into a TIFF file, and read no pixels yet.
+
+    Parameters
+    ----------
+    path, axes, prefer_z
+        As in `read`, which has the errors as well.
+    series
+        Number of the image in the file, from 0, or its name; None for the first.
+
+    Raises
+    ------
+    OptionError
+        If there is no such image.
+    """
+    import tifffile
+
+    with _explained(path), tifffile.TiffFile(path) as tif:
+        found, letters = _series(tif, path, series)
+        for each in found:
+            require_whole(tif, each, path)
+            tiffwindow.prepare(each)
+        first, numbers = found[0], {id(s): i for i, s in enumerate(tif.series)}
+        stack = letters != first.axes
+        shape = (len(found), *first.shape) if stack else tuple(first.shape)
+        naming = name(letters, shape, str(path), axes, prefer_z=prefer_z)
+        sizes = naming.sizes
+        channels = sizes[naming.axes.index("C")] if "C" in naming.axes else 1
+        said = calibration(tif, first.kind, channels, numbers[id(first)])
+        dtype = require_real(first.dtype, str(path))
+
+    def load(window: Window, empty: Empty) -> NDArray[Any]:
+        raw = naming.array_window(window)
+        with _explained(path):
+            if not stack:
+                return naming.image(part(first, raw, empty), window)
+            chosen = [part(each, raw[1:], np.empty) for each in found[raw[0]]]
+            return naming.image(np.stack(chosen), window)
+
+    def part(series: Any, window: Window, empty: Empty) -> NDArray[Any]:
+        number = numbers[id(series)]
+        return tiffwindow.part(series, window, empty, lambda: _whole(path, number))
+
+    return Source(str(path), naming.axes, sizes, dtype, load, said)
+
+
+def _whole(path: Path, number: int) -> NDArray[Any]:
+    """Decode a series, with all threads."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        series = tif.series[number]
+        # Large images are mapped, from a file that vanishes.
+        pixels = series.asarray(out="memmap" if series.nbytes >= LARGE else None)
+        if pixels.shape != series.shape:
+            msg = (
+                f"expected an array of shape {series.shape} in {path}, found "
+                f"{pixels.shape}; copy it again from where it was recorded"
+            )
+            raise FileError(msg)
+        return pixels
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into an error of one line."""
     try:
         with quiet():
-            return _read(path, axes, prefer_z=prefer_z)
+            yield
     except (CareError, MemoryError):
         raise
     except Exception as error:  # decoders raise anything
@@ -84,119 +161,29 @@ def _found(path: Path, error: Exception) -> str:
     )
 
 
-def _read(path: Path, axes: str | None, *, prefer_z: bool) -> Image:
-    import tifffile
-
-    with tifffile.TiffFile(path) as tif:
-        series = tif.series[0]
-        pixels, found = _pages(tif, path)
-        if axes is None:
-            pixels, named = _name(pixels, found, path, prefer_z=prefer_z)
-        else:
-            pixels, named = _rename(pixels, found, axes, path)
-        channels = pixels.shape[named.index("C")] if "C" in named else 1
-        said = calibration(tif, series.kind, channels)
-    return Image(
-        pixels=pixels,
-        axes=named,
-        voxel=said.voxel,
-        unit=said.unit,
-        interval=said.interval,
-        channels=said.channels,
-        flavour=said.flavour,
-    )
-
-
-def _pages(tif: Any, path: Path) -> tuple[NDArray[Any], str]:
-    """Read the first series, with those that are pages of the same plain stack."""
+def _series(tif: Any, path: Path, asked: int | str | None) -> tuple[Sequence[Any], str]:
+    """Choose the series to read: one, or those that are pages of one plain stack."""
     first, *others = tif.series
     same = [s for s in others if (s.shape, s.dtype) == (first.shape, first.dtype)]
     stack = bool(others) and same == others and first.kind in ("generic", "uniform")
-    arrays = []
-    for series in tif.series if stack else [first]:
-        require_whole(tif, series, path)
-        # Large images are mapped: from the file itself, or from one that vanishes.
-        out = "memmap" if series.nbytes >= LARGE else None
-        arrays.append(_native(series.asarray(out=out), path))
-        if arrays[-1].shape != series.shape:
-            msg = (
-                f"expected an array of shape {series.shape} in {path}, found "
-                f"{arrays[-1].shape}; copy it again from where it was recorded"
-            )
-            raise FileError(msg)
+    if asked is not None:
+        chosen = _chosen(tif.series, path, asked)
+        return [chosen], chosen.axes
     if stack:
-        return np.stack(arrays), f"I{first.axes}"
+        return tif.series, f"I{first.axes}"
     if others:
-        msg = f"{path} holds {len(others) + 1} images, of which only the first is read"
-        warnings.warn(msg, SeriesWarning, stacklevel=5)
-    return arrays[0], first.axes
-
-
-def _native(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Return pixels in the byte order of this machine, bits as uint8."""
-    if pixels.dtype.kind == "b":
-        return pixels.astype(np.uint8)
-    if pixels.dtype.kind not in "uif":
         msg = (
-            f"expected integers or real numbers in {path}, found {pixels.dtype}; save "
-            "their magnitude, or one part, as 32-bit"
+            f"{path} holds {len(others) + 1} images, of which only the first is read: "
+            "choose one with --series"
         )
-        raise ImageError(msg)
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        warnings.warn(msg, SeriesWarning, stacklevel=6)
+    return [first], first.axes
 
 
-def _name(
-    pixels: NDArray[Any], axes: str, path: Path, *, prefer_z: bool
-) -> tuple[NDArray[Any], str]:
-    """Return pixels, and tifffile's axes in letters of ``STCZYX``."""
-    kept = [i for i, x in enumerate(axes) if x in "TCZYXS" or pixels.shape[i] != 1]
-    pixels = pixels.reshape([pixels.shape[i] for i in kept])
-    pixels, axes = _merge_samples(pixels, "".join(axes[i] for i in kept))
-    free = [x for x in ("ZTS" if prefer_z else "TZS") if x not in axes]
-    unknown = [x for x in axes if x not in "TCZYX"]
-    if len(unknown) > len(free) or not {"Y", "X"} <= set(axes):
-        msg = (
-            f"expected an image of axes among {AXES} in {path}, found an array of "
-            f"shape {pixels.shape} that names its axes {axes}; name them yourself, one "
-            "letter for each dimension"
-        )
-        raise AxesError(msg)
-    return pixels, "".join(x if x in "TCZYX" else free.pop(0) for x in axes)
-
-
-def _merge_samples(pixels: NDArray[Any], axes: str) -> tuple[NDArray[Any], str]:
-    """Return pixels and axes with tifffile's S, samples of a pixel, as channels."""
-    if "S" not in axes:
-        return pixels, axes
-    if "C" not in axes:
-        return pixels, axes.replace("S", "C")
-    rest = axes.replace("S", "")
-    at = rest.index("C")
-    pixels = np.moveaxis(pixels, axes.index("S"), at + 1)
-    shape = pixels.shape
-    return pixels.reshape(*shape[:at], -1, *shape[at + 2 :]), rest
-
-
-def _rename(
-    pixels: NDArray[Any], axes: str, asked: str, path: Path
-) -> tuple[NDArray[Any], str]:
-    """Return pixels without more single dimensions than `asked` leaves."""
-    named = asked.upper()
-    if len(set(named)) < len(named) or not set("YX") <= set(named) <= set(AXES):
-        msg = (
-            f"expected axes of distinct letters of {AXES}, Y and X among them, found "
-            f"{asked!r}; {path} holds an array of shape {pixels.shape} that names its "
-            f"axes {axes}: give one letter for each dimension"
-        )
-        raise AxesError(msg)
-    squeezed = [
-        n for x, n in zip(axes, pixels.shape, strict=True) if n > 1 or x in "YX"
-    ]
-    for shape in (list(pixels.shape), squeezed):
-        if len(shape) == len(named):
-            return pixels.reshape(shape), named
-    msg = (
-        f"expected {pixels.ndim} axes, found {asked!r}; {path} holds an array of shape "
-        f"{pixels.shape} that names its axes {axes}: give one letter for each dimension"
-    )
-    raise AxesError(msg)
+def _chosen(series: Sequence[Any], path: Path, asked: int | str) -> Any:
+    for number, each in enumerate(series):
+        if asked in (number, str(number), each.name):
+            return each
+    names = ", ".join(f"{i} ({s.name})" for i, s in enumerate(series))
+    msg = f"expected an image of {path} as series, found {asked!r}: it has {names}"
+    raise OptionError(msg)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from care_runtime.image import Flavour
+from care_runtime.image import Calibration, Look
 
 METRES = {
     "m": 1.0,
@@ -28,18 +24,7 @@ UNCALIBRATED = {"", "pixel", "pixels", "reference frame", "referenceframe"}
 SPACE = "ZYX"
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What a file says of its image beside pixels and axes; see `Image`."""
-
-    flavour: Flavour = "plain"
-    voxel: Mapping[str, float] = field(default_factory=dict)
-    unit: str = ""
-    interval: float | None = None
-    channels: tuple[str, ...] = ()
-
-
-def calibration(tif: Any, kind: str, channels: int) -> Calibration:
+def calibration(tif: Any, kind: str, channels: int, number: int = 0) -> Calibration:
     """Return the calibration of an open file.
 
     Parameters
@@ -51,6 +36,8 @@ def calibration(tif: Any, kind: str, channels: int) -> Calibration:
     channels
         Size of the channel axis, 1 if there is none. Names are kept if their number
         is this.
+    number
+        Of the image in an OME-TIFF.
 
     Returns
     -------
@@ -60,7 +47,7 @@ def calibration(tif: Any, kind: str, channels: int) -> Calibration:
     if kind == "imagej":
         return _imagej(tif, channels)
     if kind == "ome":
-        return _ome(tif.ome_metadata, channels)
+        return _ome(tif.ome_metadata, channels, number)
     return Calibration("plain", *_resolution(tif))
 
 
@@ -79,7 +66,31 @@ def _imagej(tif: Any, channels: int) -> Calibration:
         voxel, one = _resolution(tif)
     interval = _seconds(meta.get("finterval"), str(meta.get("tunit", "s")))
     names = _channels_of(meta.get("Labels"), channels)
-    return Calibration("imagej", voxel, one, interval, names)
+    look = Look(
+        ranges=_ranges(meta, channels),
+        luts=_luts(meta.get("LUTs"), channels),
+        fps=_positive(meta.get("fps")),
+    )
+    return Calibration("imagej", voxel, one, interval, names, look=look)
+
+
+def _ranges(meta: Any, channels: int) -> tuple[tuple[float, float], ...]:
+    values = meta.get("Ranges")
+    if channels == 1 and values is None and {"min", "max"} <= set(meta):
+        values = (meta["min"], meta["max"])
+    if not isinstance(values, tuple) or len(values) != 2 * channels:
+        return ()
+    try:
+        found = [float(value) for value in values]
+    except (TypeError, ValueError):
+        return ()
+    return tuple(zip(found[::2], found[1::2], strict=True))
+
+
+def _luts(values: Any, channels: int) -> tuple[Any, ...]:
+    found = values if isinstance(values, list) else []
+    whole = all(getattr(lut, "shape", ()) == (3, 256) for lut in found)
+    return tuple(found) if whole and len(found) == channels else ()
 
 
 def _channels_of(labels: Any, channels: int) -> tuple[str, ...]:
@@ -91,9 +102,11 @@ def _channels_of(labels: Any, channels: int) -> tuple[str, ...]:
     return tuple(names) if repeated == labels and any(names) else ()
 
 
-def _ome(xml: str, channels: int) -> Calibration:
-    pixels = ElementTree.fromstring(xml).find("{*}Image/{*}Pixels")
-    if pixels is None:
+def _ome(xml: str, channels: int, number: int) -> Calibration:
+    found = ElementTree.fromstring(xml).findall("{*}Image")
+    image = found[number] if number < len(found) else None
+    pixels = None if image is None else image.find("{*}Pixels")
+    if image is None or pixels is None:
         return Calibration("ome")
     get = pixels.get
     voxel, unit = _one_unit(
@@ -106,7 +119,19 @@ def _ome(xml: str, channels: int) -> Calibration:
     names = tuple(channel.get("Name", "") for channel in pixels.iterfind("{*}Channel"))
     if len(names) != channels or not any(names):
         names = ()
-    return Calibration("ome", voxel, unit, interval, names)
+    colours = [channel.get("Color") for channel in pixels.iterfind("{*}Channel")]
+    look = Look(tuple(_hue(colour) for colour in colours) if any(colours) else ())
+    look = look.of_count(channels)
+    name = image.get("Name", "")
+    return Calibration("ome", voxel, unit, interval, names, name, look)
+
+
+def _hue(colour: str | None) -> str:
+    """Return ``RRGGBB`` of OME's signed RGBA; what it does not say is white."""
+    try:
+        return f"{int(colour or -1) & 0xFFFFFFFF:08X}"[:6]
+    except ValueError:
+        return "FFFFFF"
 
 
 def _resolution(tif: Any) -> tuple[dict[str, float], str]:

@@ -9,32 +9,46 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import pyramid
 from care_runtime.errors import AxesError, ImageError
 from care_runtime.files import unwritable, written
+from care_runtime.scratch import Scratch
 from care_runtime.tiffcheck import quiet
 from care_runtime.tiffmeta import SPACE, unit_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from care_runtime.form import Form
     from care_runtime.image import Image
 
 SOFTWARE = "care-zoo"
 IMAGEJ_BYTES = 2**32 - 2**25
 """Pixels that a classic TIFF file holds, with room for its tags."""
 
+CLASSIC = IMAGEJ_BYTES
+"""Bytes above which a file is a BigTIFF."""
+
+TILE = 256
+"""Pixels along the side of a tile."""
+
 
 def write(
-    path: Path, image: Image, *, description: Mapping[str, str] | None = None
+    path: Path,
+    image: Image,
+    *,
+    description: Mapping[str, str] | None = None,
+    form: Form | None = None,
 ) -> None:
     """Write an image as TIFF, with its calibration; no half file is left behind.
 
     Names that end in ``.ome.tif`` and images that came from OME-TIFF become OME-TIFF;
     others become ImageJ hyperstacks if their type is uint8, uint16 or float32, they
-    have no sample axis, are smaller than 4 GB and ImageJ can hold their calibration.
+    have no sample axis, are smaller than 4 GB, are neither packed nor in a pyramid, and
+    ImageJ can hold their calibration. OME-TIFF is BigTIFF from 4 GB on.
     The same image and description give the same bytes.
 
     Parameters
@@ -46,6 +60,8 @@ def write(
         become time points. ImageJ does not keep the name of a single channel.
     description
         Provenance, as ``key = value`` lines in ImageJ's Info or OME's Description.
+    form
+        Compression, none by default, and smaller copies, none by default.
 
     Raises
     ------
@@ -59,28 +75,62 @@ def write(
     pixels, axes = _storable(image, path)
     name = path.name.lower()
     ome = name.endswith((".ome.tif", ".ome.tiff")) or image.flavour == "ome"
-    ome = ome or not _fits_imagej(image, pixels)
+    packing = _packing(form, pixels)
+    smaller = form.pyramid or 0 if form else 0
+    ome = ome or bool(packing or smaller) or not _fits_imagej(image, pixels)
     if not ome or not axes.endswith("YX"):
         order = [axes.index(x) for x in "TZCYX" if x in axes]
         pixels, axes = pixels.transpose(order), "".join(axes[i] for i in order)
     pixels = np.ascontiguousarray(pixels)
     notes = "".join(f"{k} = {_line(v)}\n" for k, v in (description or {}).items())
     options = (_ome if ome else _imagej)(image, pixels, axes, notes)
+    if smaller or packing:
+        options |= packing | _tile(pixels)
+    copies = pyramid.levels(pixels, axes, smaller, Scratch(path.parent))
     with written(path) as partial:
-        _save(path, partial, pixels if ome else pixels[..., None], options)
+        _save(path, partial, pixels if ome else pixels[..., None], copies, options)
 
 
 def _save(
-    path: Path, partial: Path, pixels: NDArray[Any], options: dict[str, Any]
+    path: Path,
+    partial: Path,
+    pixels: NDArray[Any],
+    copies: Sequence[NDArray[Any]],
+    options: dict[str, Any],
 ) -> None:
     import tifffile
 
-    common: dict[str, Any] = {"photometric": "minisblack", "software": SOFTWARE}
+    common: dict[str, Any] = {"photometric": "minisblack"}
+    said = {k: v for k, v in options.items() if k in ("metadata", "resolution")}
+    kind = {k: v for k, v in options.items() if k in ("imagej", "ome")}
+    packing = {k: v for k, v in options.items() if k not in said and k not in kind}
+    total = pixels.nbytes + sum(copy.nbytes for copy in copies)
     try:
-        with quiet():
-            tifffile.imwrite(partial, pixels, **common, **options)
+        with (
+            quiet(),
+            tifffile.TiffWriter(partial, bigtiff=total > CLASSIC, **kind) as tif,
+        ):
+            first = {**common, **said, **packing, "software": SOFTWARE}
+            if copies:
+                first["subifds"] = len(copies)
+            tif.write(pixels, **first)
+            for copy in copies:
+                tif.write(copy, subfiletype=1, metadata=None, **common, **packing)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _packing(form: Form | None, pixels: NDArray[Any]) -> dict[str, Any]:
+    """Return tifffile's options for a compression."""
+    if form is None or form.compress in (None, "none"):
+        return {}
+    # Differences of integers pack better; those of floats few programs can read.
+    return {"compression": form.compress, "predictor": pixels.dtype.kind in "ui"}
+
+
+def _tile(pixels: NDArray[Any]) -> dict[str, Any]:
+    """Cut large planes into tiles, so that a part is read without the rest."""
+    return {"tile": (TILE, TILE)} if min(pixels.shape[-2:]) > TILE else {}
 
 
 def _storable(image: Image, path: Path) -> tuple[NDArray[Any], str]:
@@ -160,9 +210,24 @@ def _imagej(
     if len(image.channels) == channels:
         planes = channels * sizes.get("T", 1) * sizes.get("Z", 1)
         meta["Labels"] = list(image.channels) * (planes // channels)
+    if image.look.fps:
+        meta["fps"] = float(image.look.fps)
+    if len(image.look.ranges) == 1:
+        meta["min"], meta["max"] = image.look.ranges[0]
+    elif image.look.ranges:
+        meta["Ranges"] = tuple(value for pair in image.look.ranges for value in pair)
+    luts = image.look.luts or tuple(_lut(hue) for hue in image.look.colours)
+    if luts:
+        meta |= {"LUTs": list(luts), "mode": mode if mode == "composite" else "color"}
     if notes:
         meta["Info"] = notes
     return options
+
+
+def _lut(hue: str) -> NDArray[np.uint8]:
+    """Make a lookup table from black to a colour."""
+    end = np.frombuffer(bytes.fromhex(hue), np.uint8).astype(np.uint32)
+    return (end[:, None] * np.arange(256, dtype=np.uint32) // 255).astype(np.uint8)
 
 
 def _ome(image: Image, pixels: NDArray[Any], axes: str, notes: str) -> dict[str, Any]:
@@ -177,6 +242,12 @@ def _ome(image: Image, pixels: NDArray[Any], axes: str, notes: str) -> dict[str,
     channels = pixels.shape[axes.index("C")] if "C" in axes else 1
     if len(image.channels) == channels:
         meta["Channel"] = {"Name": [_xml(name) for name in image.channels]}
+    if len(image.look.hues) == channels:
+        signed = [int(f"{hue}FF", 16) for hue in image.look.hues]
+        signed = [value - 2**32 if value >= 2**31 else value for value in signed]
+        meta["Channel"] = meta.get("Channel", {}) | {"Color": signed}
+    if image.name:
+        meta["Name"] = _xml(image.name)
     if notes:
         meta["Description"] = _xml(notes)
     content = f"{pixels.dtype} {pixels.shape} {zlib.crc32(pixels.data)} {meta}"

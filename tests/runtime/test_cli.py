@@ -131,7 +131,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, name):
     path = tmp_path / f"{name}.tif"
     write(path)
     found = {p.name for p in tmp_path.iterdir()}
-    result = run("restore", path, "-m", MODEL, "-o", tmp_path / "o.tif", *words)
+    model = [] if "-m" in words else ["-m", MODEL]
+    result = run("restore", path, *model, "-o", tmp_path / "o.tif", *words)
     assert result.exit_code == code, result.output
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

@@ -542,11 +542,11 @@ def test_nothing_half_written_is_left(
     path = tmp_path / "a.tif"
     path.write_text("before")
 
-    def fail(name: Path, *args: Any, **options: Any) -> None:
-        name.write_bytes(b"half")
+    def fail(tif: tifffile.TiffWriter, *args: Any, **options: Any) -> None:
+        tif.filehandle.write(b"half")
         raise error
 
-    monkeypatch.setattr(tifffile, "imwrite", fail)
+    monkeypatch.setattr(tifffile.TiffWriter, "write", fail)
     expected = FileError if isinstance(error, OSError) else KeyError
     with pytest.raises(expected):
         write(path, Image(ramp("YX"), "YX"))

@@ -10,7 +10,7 @@ import numpy as np
 from skimage.registration import phase_cross_correlation
 
 from care_runtime import axes as axes_
-from care_runtime import batch, pixels, tiff
+from care_runtime import finding, pixels, reading
 from care_runtime.axes import canonical
 from care_runtime.errors import CareError, FileError, TrainingError
 from care_runtime.files import unwritable
@@ -78,9 +78,9 @@ def find(low: Path, high: Path) -> list[tuple[Path, Path]]:
 
 def _stems(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        msg = f"{folder} is no folder: expected one with TIFF images"
+        msg = f"{folder} is no folder: expected one with images"
         raise FileError(msg)
-    files = batch.sources([folder])
+    files = finding.sources([folder])
     stems: dict[str, Path] = {}
     for path in files:
         stem = path.stem.removesuffix(".ome")
@@ -145,7 +145,7 @@ def volumes(place: Path, axes: str) -> list[tuple[str, NDArray[Any]]]:
         If one cannot be read, or they differ in channels.
     """
     found = []
-    for path in batch.sources([place]):
+    for path in finding.sources([place]):
         image = _image(path, axes)
         frames = _frames(path.stem, image, image, volume=True, flat=False)
         found += [(frame.name, frame.low) for frame in frames]
@@ -196,7 +196,7 @@ def _equally_deep(pairs: Sequence[Pair]) -> list[Pair]:
 
 def _image(path: Path, axes: str) -> NDArray[Any]:
     try:
-        image = tiff.read(path, axes)
+        image = reading.read(path, axes)
         pixels.check(image.pixels)
         return canonical(image.pixels, axes_.check(axes, image.pixels.shape))
     except CareError as error:

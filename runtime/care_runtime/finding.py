@@ -1,0 +1,105 @@
+"""Finding: the images that are named, and the places where restorations go."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from care_runtime import npy
+from care_runtime.errors import FileError
+from care_runtime.reading import NPY, SUFFIXES, TIFF, ZARR, kind
+from care_runtime.vendor import PLUGINS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from care_runtime.reading import Place
+
+WRITTEN = (*TIFF, *NPY, *ZARR)
+"""Names of images that can be written."""
+
+
+def sources(inputs: Sequence[Place]) -> list[Place]:
+    """List the images that are named, in folders and globs in order of their names.
+
+    Raises
+    ------
+    FileError
+        If a folder holds no image, or nothing fits a glob.
+    """
+    return [each for place in inputs for each in _found(place)]
+
+
+def _found(place: Place) -> list[Place]:
+    if isinstance(place, str) or place == npy.PIPE:
+        return [place]
+    if not place.exists() and any(mark in str(place) for mark in "*?["):
+        matches = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207
+        if not matches:
+            msg = f"expected files that fit {place}, found none: check the folder"
+            raise FileError(msg)
+        return [each for match in matches for each in _found(Path(match))]
+    if not place.is_dir() or kind(place) == "zarr":
+        return [place]
+    found: list[Place] = [
+        *sorted(
+            p
+            for p in place.iterdir()
+            if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+        )
+    ]
+    if not found:
+        msg = f"the folder {place} holds no image; known are {', '.join(SUFFIXES)}"
+        raise FileError(msg)
+    return found
+
+
+def name_of(place: Place) -> str:
+    """Return the name of an image without its folder."""
+    if isinstance(place, Path):
+        return "standard input" if place == npy.PIPE else place.name
+    return place.rstrip("/").split("?")[0].rsplit("/", 1)[-1]
+
+
+def targets(files: Sequence[Place], out: Path) -> list[Path]:
+    """Decide where each restoration goes: a file for a single image, else a folder.
+
+    In a folder, images keep their names and kinds; those of microscopes become
+    OME-TIFF.
+
+    Raises
+    ------
+    FileError
+        If two would go to one place, or one would replace its own source.
+    """
+    named = out == npy.PIPE or out.suffix.lower() in WRITTEN
+    named = named and (out.suffix.lower() in ZARR or not out.is_dir())
+    if named and len(files) > 1:
+        msg = f"{out} is a file, but there are {len(files)} images: name a folder"
+        raise FileError(msg)
+    places = [out if named else out / _target_name(file) for file in files]
+    if len(set(places)) < len(places):
+        twice = next(p for p in places if places.count(p) > 1)
+        msg = f"two images would go to {twice}: restore them into folders of their own"
+        raise FileError(msg)
+    for file, place in zip(files, places, strict=True):
+        both = isinstance(file, Path) and place.exists() and file.exists()
+        if both and place.samefile(file):
+            msg = (
+                f"{place} would replace the image it is made from: name another output"
+            )
+            raise FileError(msg)
+    return places
+
+
+def _target_name(file: Place) -> str:
+    if file == npy.PIPE:
+        return "restored.npy"
+    name = name_of(file)
+    suffix = Path(name).suffix.lower()
+    if suffix in PLUGINS:
+        return f"{name[: -len(suffix)]}.ome.tif"
+    if suffix in WRITTEN:
+        return name
+    return f"{name}.zarr" if kind(file) == "zarr" else name

@@ -1,0 +1,194 @@
+"""NumPy files: memory-mapped, with what `.npy` cannot say in a JSON file beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime.errors import FileError
+from care_runtime.files import unwritable, written
+from care_runtime.image import Calibration, Look
+from care_runtime.naming import name
+from care_runtime.scratch import Scratch
+from care_runtime.source import BLOCK, Source, require_real
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from care_runtime.image import Image
+    from care_runtime.output import Empty
+    from care_runtime.source import Window
+
+PIPE = Path("-")
+"""Standard input, or standard output."""
+
+
+def beside(path: Path) -> Path:
+    """Name the file that says what an array means."""
+    return path.with_name(f"{path.name}.json")
+
+
+def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> Source:
+    """Look into a NumPy file; ``-`` is standard input, which is read at once.
+
+    Parameters
+    ----------
+    path
+        File, or ``-``.
+    axes
+        Letters of ``STCZYX``, in place of those that the file beside it says.
+    prefer_z
+        Whether an axis that nobody named is Z rather than T.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged or no array.
+    AxesError
+        If the axes do not fit.
+    """
+    piped = path == PIPE
+    where = "standard input" if piped else str(path)
+    try:
+        array = _piped() if piped else np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            msg = "several arrays"
+            raise ValueError(msg)
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(where, error) from error
+    said = {} if piped else _said(path, array)
+    dtype = require_real(array.dtype, where)
+    unnamed = "Q" * max(0, array.ndim - 2) + "YX"[: array.ndim]
+    asked = axes or said.get("axes")
+    naming = name(unnamed, array.shape, where, asked, prefer_z=prefer_z)
+
+    def load(window: Window, empty: Empty) -> NDArray[Any]:
+        return naming.image(array[naming.array_window(window)], window)
+
+    known = _calibration(said)
+    return Source(where, naming.axes, naming.sizes, dtype, load, known)
+
+
+def _unreadable(where: str, error: Exception) -> FileError:
+    if isinstance(error, FileNotFoundError):
+        found = "no such file; check its name"
+    elif isinstance(error, OSError) and error.strerror:
+        found = f"that it cannot be opened ({error.strerror}); check its permissions"
+    else:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        found = f"a damaged or another one ({reason}); write it again with numpy.save"
+    return FileError(f"expected a whole NumPy file in {where}, found {found}")
+
+
+def _piped() -> NDArray[Any]:
+    """Read an array from standard input, which cannot be wound back."""
+    stream, form = sys.stdin.buffer, np.lib.format
+    version = form.read_magic(stream)
+    head = (
+        form.read_array_header_1_0
+        if version == (1, 0)
+        else (form.read_array_header_2_0)
+    )
+    shape, fortran, dtype = head(stream)
+    if dtype.hasobject:
+        msg = "an array of Python objects"
+        raise ValueError(msg)
+    array = Scratch(Path(tempfile.gettempdir()))(shape[:: -1 if fortran else 1], dtype)
+    flat = array.reshape(-1).view(np.uint8)
+    for start in range(0, flat.size, BLOCK):
+        part = flat[start : start + BLOCK].data
+        filled = 0
+        while filled < len(part):
+            got = stream.read(len(part) - filled)
+            if not got:
+                msg = f"{flat.size - start - filled} bytes are missing"
+                raise ValueError(msg)
+            part[filled : filled + len(got)] = got
+            filled += len(got)
+    return array.transpose() if fortran else array
+
+
+def _said(path: Path, array: NDArray[Any]) -> dict[str, Any]:
+    """Read the file beside an array, if there is one and it is of this array."""
+    place = beside(path)
+    if not place.exists():
+        return {}
+    try:
+        said: dict[str, Any] = json.loads(place.read_text("utf-8"))
+        same = said["shape"] == list(array.shape) and len(said["axes"]) == array.ndim
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        msg = (
+            f"expected {place} to tell of the array {path} of shape {array.shape}, "
+            "found that it tells of another one: remove it, and name the axes yourself"
+        )
+        raise FileError(msg)
+    return said
+
+
+def _calibration(said: Mapping[str, Any]) -> Calibration:
+    return Calibration(
+        "plain",
+        {a: float(size) for a, size in said.get("voxel", {}).items()},
+        said.get("unit", ""),
+        said.get("interval"),
+        tuple(said.get("channels", ())),
+        said.get("name", ""),
+        Look(
+            tuple(said.get("colours", ())),
+            tuple((low, high) for low, high in said.get("ranges", ())),
+            tuple(np.array(lut, np.uint8) for lut in said.get("luts", ())),
+            said.get("fps"),
+        ),
+    )
+
+
+def write(path: Path, image: Image, *, description: Mapping[str, str]) -> None:
+    """Write an image as NumPy file, and what it means beside it.
+
+    ``-`` is standard output, where the array goes alone.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    try:
+        if path == PIPE:
+            np.save(sys.stdout.buffer, image.pixels, allow_pickle=False)
+            sys.stdout.buffer.flush()
+            return
+        with written(path) as partial, written(beside(path)) as said:
+            said.write_text(json.dumps(_facts(image, description), indent=1), "utf-8")
+            with partial.open("wb") as file:
+                np.save(file, image.pixels, allow_pickle=False)
+    except FileError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _facts(image: Image, description: Mapping[str, str]) -> dict[str, Any]:
+    look = asdict(image.look)
+    facts = {
+        "axes": image.axes,
+        "shape": list(image.pixels.shape),
+        "voxel": {axis: float(size) for axis, size in image.voxel.items()},
+        "unit": image.unit,
+        "interval": image.interval,
+        "channels": list(image.channels),
+        "name": image.name,
+        **look,
+        "luts": [lut.tolist() for lut in image.look.luts],
+        "provenance": dict(description),
+    }
+    return {key: value for key, value in facts.items() if value not in (None, "", [])}

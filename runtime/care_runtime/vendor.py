@@ -1,0 +1,167 @@
+"""Vendor: the files of microscopes, through bioio and its reader plugins."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
+from care_runtime.files import missing
+from care_runtime.image import Calibration
+from care_runtime.naming import name
+from care_runtime.source import Source, aligned, require_real
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from care_runtime.output import Empty
+    from care_runtime.source import Window
+
+EXTRA = "care-zoo[bioio]"
+
+PLUGINS = {
+    ".nd2": "bioio-nd2",
+    ".czi": "bioio-czi",
+    ".lif": "bioio-lif",
+    ".dv": "bioio-dv",
+    ".sldy": "bioio-sldy",
+    ".oib": "bioio-bioformats",
+    ".oif": "bioio-bioformats",
+    ".vsi": "bioio-bioformats",
+    ".ims": "bioio-bioformats",
+}
+"""Reader plugin of bioio by suffix."""
+
+
+def source(
+    path: Path,
+    axes: str | None = None,
+    *,
+    series: int | str | None = None,
+    prefer_z: bool = False,
+) -> Source:
+    """Look into a file of a microscope, and read no pixels yet.
+
+    Parameters
+    ----------
+    path
+        File of a kind in `PLUGINS`.
+    axes
+        Letters of ``STCZYX``, in place of the file's; those of length 1 may be left
+        out.
+    series
+        Number or name of the scene.
+    prefer_z
+        Whether an axis that bioio does not know is Z rather than T.
+
+    Raises
+    ------
+    FileError
+        If it is missing or damaged, or bioio or its plugin is not installed.
+    AxesError, ImageError, OptionError
+        If its axes, pixels or series are not what is asked for.
+    """
+    if not path.exists():
+        msg = f"expected a file in {path}, found no such file; check its name"
+        raise FileError(msg)
+    try:
+        import bioio
+    except ImportError as error:
+        packages = f"bioio and {_plugin(path)}"
+        raise missing(packages, EXTRA, path) from error
+    with _explained(path):
+        image = bioio.BioImage(path)
+        scenes = tuple(str(scene) for scene in image.scenes)
+        image.set_scene(scenes[_scene(scenes, path, series)])
+        data = image.dask_data
+        # bioio gives every image all of TCZYX, which says nothing if their length is 1.
+        letters = "".join(
+            "Q" if n == 1 and a not in "YX" else a
+            for a, n in zip(image.dims.order, data.shape, strict=True)
+        )
+        naming = name(letters, data.shape, str(path), axes, prefer_z=prefer_z)
+        chunks = tuple(int(n) for n in data.chunksize)
+        dtype = require_real(np.dtype(data.dtype), str(path))
+        channels = dict(zip(naming.axes, naming.sizes, strict=True)).get("C", 1)
+        said = _calibration(image, channels)
+
+    def load(window: Window, empty: Empty) -> NDArray[Any]:
+        part = naming.array_window(window)
+        with _explained(path):
+            out = empty(tuple(p.stop - p.start for p in part), dtype)
+            for block in aligned(part, dtype.itemsize, chunks):
+                place = tuple(
+                    slice(b.start - p.start, b.stop - p.start)
+                    for b, p in zip(block, part, strict=True)
+                )
+                out[place] = np.asarray(data[block].compute())
+        return naming.image(out, window)
+
+    return Source(str(path), naming.axes, naming.sizes, dtype, load, said)
+
+
+def _plugin(path: Path) -> str:
+    return PLUGINS.get(path.suffix.lower(), "a reader plugin of it")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever bioio and its plugins raise into an error of one line."""
+    try:
+        yield
+    except (CareError, MemoryError):
+        raise
+    except Exception as error:  # plugins raise anything
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        msg = (
+            f"expected a file in {path} that bioio reads, found that it does not "
+            f"({reason}): python -m pip install {_plugin(path)}, or save it as "
+            "OME-TIFF with the program of the microscope"
+        )
+        raise FileError(msg) from error
+
+
+def _scene(scenes: tuple[str, ...], path: Path, asked: int | str | None) -> int:
+    if asked is None:
+        if len(scenes) > 1:
+            msg = (
+                f"{path} holds {len(scenes)} images, of which only the first is read: "
+                "choose one with --series"
+            )
+            warnings.warn(msg, SeriesWarning, stacklevel=6)
+        return 0
+    for number, scene in enumerate(scenes):
+        if asked in (number, scene):
+            return number
+    names = ", ".join(f"{i} ({scene})" for i, scene in enumerate(scenes))
+    msg = f"expected an image of {path} as series, found {asked!r}: it has {names}"
+    raise OptionError(msg)
+
+
+def _calibration(image: Any, channels: int) -> Calibration:
+    """Return what bioio says; its sizes are in µm."""
+    sizes = image.physical_pixel_sizes
+    voxel = {a: float(v) for a in "ZYX" if (v := getattr(sizes, a)) and float(v) > 0}
+    names = tuple(str(n) for n in image.channel_names or ())
+    if len(names) != channels or all(
+        re.fullmatch(r"Channel:\d+:\d+", n) for n in names
+    ):
+        names = ()
+    interval = getattr(image, "time_interval", None)
+    seconds = getattr(interval, "total_seconds", None)
+    step = seconds() if seconds is not None else interval
+    return Calibration(
+        flavour="ome",
+        voxel=voxel,
+        unit="µm" if voxel else "",
+        interval=float(step) if step and float(step) > 0 else None,
+        channels=names,
+        name=str(image.current_scene or ""),
+    )

@@ -1,0 +1,200 @@
+"""OME-Zarr as a source: versions 0.4 and 0.5, on a disk or at an address."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from care_runtime import ngff
+from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
+from care_runtime.files import missing
+from care_runtime.image import Calibration
+from care_runtime.naming import name
+from care_runtime.source import Source, aligned, require_real
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from care_runtime.output import Empty
+    from care_runtime.reading import Place
+    from care_runtime.source import Window
+
+PACKAGE, EXTRA = "zarr", "care-zoo[zarr]"
+
+
+def source(
+    where: Place,
+    axes: str | None = None,
+    *,
+    series: int | str | None = None,
+    prefer_z: bool = False,
+) -> Source:
+    """Look into an OME-Zarr, and read no pixels yet.
+
+    Parameters
+    ----------
+    where
+        Folder, or an address that fsspec knows: ``s3://``, ``https://``, ``gs://``.
+    axes
+        Letters of ``STCZYX``, in place of those that are described.
+    series
+        Number of the image of a file that holds several, or its path, such as
+        ``"B/3/0"`` in a plate.
+    prefer_z
+        Whether an axis of no known kind is Z rather than T.
+
+    Raises
+    ------
+    FileError
+        If there is none, it is damaged, or a package is missing that reads it.
+    AxesError, ImageError, OptionError
+        If its axes, pixels or series are not what is asked for.
+    """
+    zarr = required(where)
+    with _explained(where):
+        node = zarr.open(str(where), mode="r")
+        array, letters, said = _image(zarr, node, str(where), series)
+        if len(letters) != array.ndim:
+            msg = (
+                f"expected an array of axes {letters} in {where}, found one of shape "
+                f"{array.shape}; write it again"
+            )
+            raise FileError(msg)
+        naming = name(letters, array.shape, str(where), axes, prefer_z=prefer_z)
+        dtype = require_real(array.dtype, str(where))
+
+    def load(window: Window, empty: Empty) -> NDArray[Any]:
+        part = naming.array_window(window)
+        with _explained(where):
+            out = empty(tuple(p.stop - p.start for p in part), dtype)
+            for block in aligned(part, array.dtype.itemsize, array.chunks):
+                place = tuple(
+                    slice(b.start - p.start, b.stop - p.start)
+                    for b, p in zip(block, part, strict=True)
+                )
+                out[place] = array[block]
+        return naming.image(out, window)
+
+    return Source(str(where), naming.axes, naming.sizes, dtype, load, said)
+
+
+def required(where: Place) -> Any:
+    """Import zarr, or say how it is installed."""
+    try:
+        import zarr
+    except ImportError as error:
+        raise missing(PACKAGE, EXTRA, where) from error
+    return zarr
+
+
+@contextmanager
+def _explained(where: Place) -> Iterator[None]:
+    """Turn whatever zarr and fsspec raise into an error of one line."""
+    try:
+        yield
+    except (CareError, MemoryError):
+        raise
+    except ImportError as error:
+        msg = (
+            f"expected a package that reads {where}, found that it is not installed "
+            f"({' '.join(str(error).split())}): python -m pip install what it names"
+        )
+        raise FileError(msg) from error
+    except FileNotFoundError as error:
+        msg = f"expected an OME-Zarr in {where}, found none: check its name or address"
+        raise FileError(msg) from error
+    except Exception as error:  # stores and codecs raise anything
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        msg = (
+            f"expected a whole OME-Zarr in {where}, found one that cannot be read "
+            f"({reason}); copy it again, or check that the address may be read"
+        )
+        raise FileError(msg) from error
+
+
+def _image(
+    zarr: Any, node: Any, where: str, series: int | str | None
+) -> tuple[Any, str, Calibration]:
+    """Find the array to read, its axes and what is said of it."""
+    if isinstance(node, zarr.Array):
+        if series not in (None, 0):
+            msg = f"expected no series, or 0, for the array {where}, found {series!r}"
+            raise OptionError(msg)
+        return node, "QQQQ"[: max(0, node.ndim - 2)] + "YX"[: node.ndim], Calibration()
+    if isinstance(series, str) and series in node:
+        return _image(zarr, node[series], f"{where}/{series}", None)
+    said = node.attrs.asdict()
+    found = ngff.multiscales(said)
+    if not found:
+        return _one_of(zarr, node, said, where, series)
+    number = _number(found, where, series)
+    image = ngff.parse(said, number, where)
+    return node[image.path], image.axes, image.calibration
+
+
+def _number(found: list[Any], where: str, series: int | str | None) -> int:
+    for number, each in enumerate(found):
+        if series in (number, each.get("name") or None):
+            if series is None and len(found) > 1:
+                _warn(where, len(found))
+            return number
+    if series is None:
+        return 0
+    names = ", ".join(f"{i} ({each.get('name', '')})" for i, each in enumerate(found))
+    msg = f"expected an image of {where} as series, found {series!r}: it has {names}"
+    raise OptionError(msg)
+
+
+def _one_of(
+    zarr: Any, node: Any, said: dict[str, Any], where: str, series: int | str | None
+) -> tuple[Any, str, Calibration]:
+    """Choose among the images of a collection or a plate."""
+    ome = said.get("ome") if isinstance(said.get("ome"), dict) else said
+    if "plate" in (ome or {}):
+        wells = [str(well["path"]) for well in (ome or {})["plate"]["wells"]]
+        msg = (
+            f"expected an image of the plate {where} as series, such as "
+            f"{wells[0]}/0, found {series!r}: its wells are {', '.join(wells[:20])}"
+        )
+        raise OptionError(msg)
+    paths = _series(node)
+    if not paths:
+        msg = (
+            f"expected an OME-Zarr image in {where}, found a group without: name the "
+            "folder of an image in it"
+        )
+        raise FileError(msg)
+    if series is None and len(paths) > 1:
+        _warn(where, len(paths))
+    number = series or 0
+    if not isinstance(number, int) or number >= len(paths):
+        msg = (
+            f"expected an image of {where} as series, found {series!r}: it has 0 to "
+            f"{len(paths) - 1}"
+        )
+        raise OptionError(msg)
+    return _image(zarr, node[paths[number]], f"{where}/{paths[number]}", None)
+
+
+def _series(node: Any) -> list[str]:
+    """List the images of a collection, as bioformats2raw lays them out."""
+    if "OME" in node:
+        said = node["OME"].attrs.asdict()
+        named = said.get("ome", said).get("series")
+        if named:
+            return [str(path) for path in named]
+    found: list[str] = []
+    while str(len(found)) in node:
+        found.append(str(len(found)))
+    return found
+
+
+def _warn(where: str, count: int) -> None:
+    msg = (
+        f"{where} holds {count} images, of which only the first is read: choose one "
+        "with --series"
+    )
+    warnings.warn(msg, SeriesWarning, stacklevel=7)
