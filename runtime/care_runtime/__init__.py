@@ -74,6 +74,7 @@ def load(
     model: str | Package,
     *,
     device: str = "auto",
+    engine: str = "auto",
     zoo: str | None = None,
     threads: int = 0,
     outputs: Sequence[str] | None = None,
@@ -87,18 +88,21 @@ def load(
         `Package`.
     device
         ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    engine
+        ``"onnxruntime"``, ``"openvino"``, or ``"auto"``: OpenVINO where the network
+        runs on a CPU and it is installed (``pip install 'care-zoo[openvino]'``).
     zoo
         Folder or address of a zoo, in place of ``CARE_ZOO``.
     threads
-        CPU threads; 0 leaves the choice to ONNX Runtime.
+        CPU threads; 0 for the cores that this process has.
     outputs
         Ids of the outputs to compute, as ``["mean"]``, None for all; an ensemble has a
         network of its own for the mean, which costs less.
 
     Raises
     ------
-    ModelNotFoundError, FileError, SpecError, EngineError
-        If there is no such model, or it cannot be run.
+    ModelNotFoundError, FileError, SpecError, EngineError, OptionError
+        If there is no such model, or it cannot be run as asked for.
 
     Examples
     --------
@@ -108,9 +112,8 @@ def load(
     >>> restorer(movie, axes="TYX").image.shape
     (2, 64, 64)
     """
-    from care_runtime import store
+    from care_runtime import engines, store
     from care_runtime.contract import supported
-    from care_runtime.engine import Engine
     from care_runtime.package import sha256
 
     found = store.locate(model, zoo=zoo) if isinstance(model, str) else model
@@ -118,15 +121,16 @@ def load(
     spec = found.spec if outputs is None else found.spec.only(outputs)
     names = [tensor.id for tensor in spec.outputs]
     path = found.network(names)
-    engine = Engine(path, device, threads=threads, outputs=names)
+    network = engines.load(path, device, engine=engine, threads=threads, outputs=names)
     provenance = {
         "software": f"care-zoo {__version__}",
         "model": found.spec.name,
         "model version": care.version,
         "model sha256": sha256(path),
-        "device": engine.device,
+        "device": network.device,
+        "engine": f"{network.name} {network.version}",
     }
-    return Restorer(spec, engine, provenance)
+    return Restorer(spec, network, provenance)
 
 
 def read(

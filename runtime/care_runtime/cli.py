@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 DEVICE = click.option(
     "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
 )
+ENGINE = click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="auto, onnxruntime, or openvino on a CPU.",
+)
+THREADS = click.option("--threads", default=0, help="Of a CPU; else all its cores.")
 ZOO = click.option("--zoo", help="Folder or address of a zoo (or set CARE_ZOO).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 
@@ -96,6 +103,8 @@ def fetch(models: tuple[str, ...], zoo: str | None) -> None:
     help="Measure percentiles of every time point, or of all; else as the model says.",
 )
 @DEVICE
+@ENGINE
+@THREADS
 @click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
 @click.option("--dtype", default="auto", show_default=True, help="auto or a type.")
 @click.option("--factor", type=float, help="Stretching of Z; else by the voxel sizes.")
@@ -120,6 +129,8 @@ def restore(
     models: tuple[str, ...],
     output: str,
     device: str,
+    engine: str,
+    threads: int,
     zoo: str | None,
     as_json: bool,
     **options: Any,
@@ -142,7 +153,7 @@ def restore(
     for _, package in packages:
         chosen.needs(package.spec)
         batch.check(package.spec, files, places, chosen)
-    restorer = _loaded(packages, chosen, device)
+    restorer = _loaded(packages, chosen, device, engine, threads)
     results = []
     for file, place in zip(files, places, strict=True):
         with report.progress_bar(finding.name_of(file)) as progress:
@@ -176,7 +187,11 @@ def _chosen(options: dict[str, Any]) -> Options:
 
 
 def _loaded(
-    packages: list[tuple[int | str | None, Package]], chosen: Options, device: str
+    packages: list[tuple[int | str | None, Package]],
+    chosen: Options,
+    device: str,
+    engine: str,
+    threads: int,
 ) -> Restorer | Mixed:
     """Load the model, or one for each channel."""
     import care_runtime
@@ -186,7 +201,11 @@ def _loaded(
         (
             channel,
             care_runtime.load(
-                package, device=device, outputs=chosen.needs(package.spec)
+                package,
+                device=device,
+                engine=engine,
+                threads=threads,
+                outputs=chosen.needs(package.spec),
             ),
         )
         for channel, package in packages
@@ -216,16 +235,39 @@ def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
 @main.command()
 @click.argument("model")
 @DEVICE
+@ENGINE
+@THREADS
 @ZOO
 @JSON
-def verify(model: str, device: str, zoo: str | None, as_json: bool) -> None:
+def verify(
+    model: str, device: str, engine: str, threads: int, zoo: str | None, as_json: bool
+) -> None:
     """Run the test tensors of MODEL, and compare tiled with whole."""
-    from care_runtime import report, store
+    from care_runtime import engines, report, store
     from care_runtime import verify as verify_
-    from care_runtime.engine import Engine
 
     package = store.locate(model, zoo=zoo)
-    found = verify_.verify(package, Engine(package.onnx, device, exact=True))
+    network = engines.load(
+        package.onnx, device, engine=engine, threads=threads, exact=True
+    )
+    found = verify_.verify(package, network)
     report.verified(model, found, as_json=as_json)
     if not found.passed:
+        sys.exit(1)
+
+
+@main.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """Look at what is installed, and say what mends it; exit code 1 if anything fails.
+
+    It needs no network and changes nothing.
+    """
+    from care_runtime import doctor as doctor_
+    from care_runtime import report
+
+    findings = doctor_.examine()
+    healthy = all(finding.status != "fault" for finding in findings)
+    report.examined(findings, healthy=healthy, as_json=as_json)
+    if not healthy:
         sys.exit(1)

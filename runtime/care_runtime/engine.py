@@ -1,10 +1,9 @@
-"""Engine: the network on a device. The only module that imports ONNX Runtime."""
+"""Engine: the network in ONNX Runtime. The only module that imports it."""
 
 from __future__ import annotations
 
 import ctypes
 import io
-import os
 import sys
 from contextlib import redirect_stdout
 from importlib.metadata import distributions
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import cores
 from care_runtime.errors import EngineError, OptionError
+from care_runtime.tiling import GROWTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,11 +39,11 @@ class Engine:
     Parameters
     ----------
     path
-        The ONNX file.
+        The ONNX file, or its content.
     device
         ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     threads
-        CPU threads; 0 leaves the choice to ONNX Runtime.
+        CPU threads; 0 for the cores that this process has.
     exact
         Compute in full float32 on a GPU too, without TF32.
     outputs
@@ -50,6 +51,8 @@ class Engine:
 
     Attributes
     ----------
+    name, version : str
+        Of the library.
     device : str
         Where the network really runs, read back from the session: ``"cpu"`` or
         ``"cuda:N"``.
@@ -58,6 +61,10 @@ class Engine:
     least : int
         Pixels that a tile needs at the bottom of the network, so that its sums are
         added in the same order as those of the whole image; see `COLUMNS`.
+    shortest : int
+        Pixels that a tile needs along each axis that is cut: one.
+    growth : float
+        How many times the model's own tiles may be enlarged; see `tiling.GROWTH`.
 
     Raises
     ------
@@ -66,26 +73,33 @@ class Engine:
         and cannot be had.
     """
 
+    name, shortest = "onnxruntime", 1
+
     def __init__(
         self,
-        path: Path,
+        path: Path | bytes,
         device: str = "auto",
         *,
         threads: int = 0,
         exact: bool = False,
         outputs: Sequence[str] | None = None,
     ) -> None:
-        number = _cuda_number(device)
-        self._session = _session(path, number, threads, exact=exact)
+        number, count = cuda_number(device), cores.threads(threads)
+        self._session = _session(path, number, count, exact=exact)
+        self.version = _version()
         got = self._session.get_providers()[0]
         self.device = f"cuda:{number}" if got == "CUDAExecutionProvider" else "cpu"
         if device not in ("auto", "cpu") and self.device == "cpu":
             raise EngineError(_why_no_cuda(device))
-        self.least = COLUMNS * (threads or _cores()) if self.device == "cpu" else 0
+        self.least = COLUMNS * count if self.device == "cpu" else 0
+        self.growth = GROWTH if self.device == "cpu" else 1.0
         self.inputs = tuple(i.name for i in self._session.get_inputs())
         found = tuple(o.name for o in self._session.get_outputs())
         if outputs is not None and not set(outputs) <= set(found):
-            msg = f"expected the outputs {tuple(outputs)} from {path}, found {found}"
+            msg = (
+                f"expected the outputs {tuple(outputs)} from {_called(path)}, found "
+                f"{found}"
+            )
             raise EngineError(msg)
         self.outputs = found if outputs is None else tuple(outputs)
 
@@ -109,29 +123,22 @@ class Engine:
             raise EngineError(msg) from error
 
 
-def _cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _cuda_number(device: str) -> int | None:
+def cuda_number(device: str) -> int | None:
     """Decide which GPU to ask for, before ONNX Runtime is there to complain."""
     if device == "cpu":
         return None
     if device == "auto":
-        return 0 if _gpus() else None
+        return 0 if gpus() else None
     kind, _, number = device.partition(":")
     if kind != "cuda" or not (number.isdecimal() or device == "cuda"):
         msg = f"expected a device 'auto', 'cpu', 'cuda' or 'cuda:N', found {device!r}"
         raise OptionError(msg)
-    if int(number or 0) >= _gpus():
+    if int(number or 0) >= gpus():
         raise EngineError(_why_no_cuda(device))
     return int(number or 0)
 
 
-def _gpus() -> int:
+def gpus() -> int:
     """Count the GPUs that the NVIDIA driver knows; without a driver there are none."""
     try:
         driver = ctypes.CDLL(DRIVER)
@@ -143,12 +150,27 @@ def _gpus() -> int:
     return count.value
 
 
-def _session(path: Path, cuda: int | None, threads: int, *, exact: bool) -> Any:
+def driver_cuda() -> tuple[int, int]:
+    """Newest CUDA that the NVIDIA driver can run, as (13, 0); needs a driver."""
+    version = ctypes.c_int(0)
+    ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(version))
+    return version.value // 1000, version.value % 1000 // 10
+
+
+def _version() -> str:
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
+def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads
+    # From the second tile on, a plan takes what the arena keeps already once more.
+    options.enable_mem_pattern = cuda is not None
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda is not None:
         with redirect_stdout(io.StringIO()):  # it prints what it does not find
@@ -161,18 +183,23 @@ def _session(path: Path, cuda: int | None, threads: int, *, exact: bool) -> Any:
         }
         providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        source = path if isinstance(path, bytes) else str(path)
+        return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:
         lines = str(error).splitlines() or [""]
         msg = (
             f"expected a network that ONNX Runtime {onnxruntime.__version__} can load, "
-            f"found {path}: {lines[0]}; fetch it again, or update ONNX Runtime"
+            f"found {_called(path)}: {lines[0]}; fetch it again, or update ONNX Runtime"
         )
         raise EngineError(msg) from error
 
 
+def _called(path: Path | bytes) -> str:
+    return f"{len(path)} bytes" if isinstance(path, bytes) else str(path)
+
+
 def _why_no_cuda(device: str) -> str:
-    found = _gpus()
+    found = gpus()
     if not found:
         return (
             f"device {device!r} was asked for, but this machine shows no NVIDIA driver "

@@ -13,7 +13,7 @@ from care_runtime.errors import ImageError
 from care_runtime.image import AXES
 from care_runtime.options import read_factor, read_normalization, read_tile
 from care_runtime.resample import stretched
-from care_runtime.tiling import Plan, line
+from care_runtime.tiling import Plan, grown, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,6 +117,8 @@ def make(
     tile: TileSize = None,
     factor: float | None = None,
     least: int = 0,
+    shortest: int = 1,
+    growth: float = 1,
 ) -> Job:
     """Decide how an image is restored.
 
@@ -130,6 +132,11 @@ def make(
         What the user wishes; see `options`.
     least
         Pixels that a tile has at least at the bottom of the network.
+    shortest
+        Pixels that a tile has at least along each axis that is cut.
+    growth
+        How many times the pixels of the model's own tiles may be read at once, where
+        less is computed twice then and the user names no size.
 
     Raises
     ------
@@ -158,7 +165,11 @@ def make(
         for letter in ("ZYX" if volume else "YX")
     }
     kept = read_tile(tile, care.tiling.size)
-    plan = _plan(reached, care.tiling, kept, least)
+    kept = {a: kept[a] for a in reached if a in kept and a not in care.tiling.whole}
+    if tile is None and growth > 1:
+        multiple, halo = care.tiling.multiple, care.tiling.halo
+        kept = grown(reached, multiple, halo, kept, growth)
+    plan = _plan(reached, care.tiling, kept, least, shortest)
     normalization, values = read_normalization(
         normalize, care.normalization, normalize_over
     )
@@ -175,10 +186,14 @@ def make(
 
 
 def _plan(
-    sizes: Mapping[str, int], tiling: Tiling, kept: Mapping[str, int], least: int
+    sizes: Mapping[str, int],
+    tiling: Tiling,
+    wished: Mapping[str, int],
+    least: int,
+    shortest: int,
 ) -> Plan:
     """Cut a frame, into greater tiles than wished where these would be too small."""
-    kept = {a: kept[a] for a in sizes if a in kept and a not in tiling.whole}
+    kept = dict(wished)
     while True:
         plan = Plan(
             {
@@ -193,7 +208,9 @@ def _plan(
         )
         bottom = [n // tiling.multiple.get(a.lower(), 1) for a, n in plan.tile.items()]
         cut = [a.lower() for a, tiles in plan.lines.items() if len(tiles.cuts) > 1]
-        if math.prod(bottom) >= least or not cut:
+        if not cut:
             return plan
         smallest = min(cut, key=lambda axis: plan.tile[axis.upper()])
+        if math.prod(bottom) >= least and plan.tile[smallest.upper()] >= shortest:
+            return plan
         kept[smallest] = 2 * kept[smallest] + tiling.multiple.get(smallest, 1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from care_runtime.batch import Result
     from care_runtime.demo import Shown
+    from care_runtime.doctor import Finding
     from care_runtime.package import Package
     from care_runtime.store import Entry
     from care_runtime.verify import Verified
@@ -162,7 +163,7 @@ def summary(results: Sequence[Result], provenance: Mapping[str, str]) -> None:
 def shown(made: Shown, provenance: Mapping[str, str]) -> None:
     """Print what the demo made."""
     name, version = provenance["model"], provenance["model version"]
-    click.echo(f"{name} {version} on {provenance['device']}")
+    click.echo(f"{name} {version} on {provenance['device']} ({provenance['engine']})")
     if made.before is not None and made.after is not None:
         for label, scores in (("before", made.before), ("after", made.after)):
             click.echo(
@@ -176,13 +177,26 @@ def verified(name: str, found: Verified, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**asdict(found), "passed": found.passed}, indent=1))
         return
-    lines = {"device": found.device}
+    lines = {"device": found.device, "engine": found.engine}
     for output, value in found.test.items():
         lines[f"{output}: test tensor"] = f"{value:.2g} of the range"
     for output, value in found.tiled.items():
         lines[f"{output}: tiled - whole"] = f"{value:.2g} of the range"
     click.echo(f"{name}: {'passed' if found.passed else 'FAILED'}")
     _aligned(lines)
+
+
+def examined(findings: Sequence[Finding], *, healthy: bool, as_json: bool) -> None:
+    """Print what the doctor found."""
+    if as_json:
+        rows = [asdict(finding) for finding in findings]
+        click.echo(json.dumps({"healthy": healthy, "findings": rows}, indent=1))
+        return
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        click.echo(f"{finding.status:7} {finding.subject:{width}}  {finding.found}")
+        if finding.mend:
+            click.echo(f"{'':7} {'':{width}}  -> {finding.mend}")
 
 
 def _aligned(lines: Mapping[str, str]) -> None:

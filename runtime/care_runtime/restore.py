@@ -143,6 +143,8 @@ class Restorer:
             tile=tile,
             factor=factor_of(image, factor, self._care.resample),
             least=getattr(self.network, "least", 0),
+            shortest=getattr(self.network, "shortest", 1),
+            growth=getattr(self.network, "growth", 1),
         )
         pixels_.check(image.pixels)
         drawn = canvases(self.spec, job, readouts, image.pixels.dtype, dtype, empty)

@@ -17,7 +17,7 @@ from care_runtime.restore import Restorer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from care_runtime.engine import Engine
+    from care_runtime.engines import AnyEngine
     from care_runtime.package import Package
     from care_runtime.restore import Network
     from care_runtime.spec import Spec
@@ -52,12 +52,15 @@ class Verified:
         Where both were computed.
     curved
         Outputs that go through exponentials.
+    engine
+        Library that computed both, with its version.
     """
 
     test: dict[str, float]
     tiled: dict[str, float]
     device: str
     curved: tuple[str, ...] = ()
+    engine: str = ""
 
     @property
     def passed(self) -> bool:
@@ -70,7 +73,7 @@ class Verified:
         )
 
 
-def verify(package: Package, engine: Engine) -> Verified:
+def verify(package: Package, engine: AnyEngine) -> Verified:
     """Run a package's test tensors, and compare tiled with whole.
 
     Raises
@@ -97,7 +100,8 @@ def verify(package: Package, engine: Engine) -> Verified:
         for tensor, y in zip(spec.outputs, answers, strict=True)
         if tensor.test is not None
     }
-    return Verified(test, tiled, engine.device, curved_outputs(spec))
+    library = f"{engine.name} {engine.version}"
+    return Verified(test, tiled, engine.device, curved_outputs(spec), library)
 
 
 def preprocessed(spec: Spec, image: NDArray[Any]) -> NDArray[Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from care_runtime.tiling import Line, Plan, line
+from care_runtime.tiling import Line, Plan, grown, line
 
 SIZES = st.integers(1, 400)
 OPTIONS = st.fixed_dictionaries(
@@ -73,7 +75,53 @@ def test_a_tile_is_no_larger_than_asked(size: int, options: dict[str, int]) -> N
     if len(made.cuts) > 1:
         assert options["tile"] is not None
         kept = -(-options["tile"] // multiple) * multiple
-        assert all(length(cut.write) <= kept for cut in made.cuts)
+        halo = -(-options["halo"] // multiple) * multiple
+        assert all(length(cut.read) <= kept + 2 * halo for cut in made.cuts)
+        assert all(length(cut.write) <= kept for cut in made.cuts[1:-1])
+
+
+@given(SIZES, OPTIONS)
+def test_no_more_is_read_than_kept_and_context(
+    size: int, options: dict[str, int]
+) -> None:
+    """But for rounding to the grid, and one tile is not larger than the axis."""
+    made, multiple = line(size, **options), options["multiple"]
+    halo = -(-options["halo"] // multiple) * multiple
+    count = len(made.cuts)
+    read = sum(length(cut.read) for cut in made.cuts)
+    assert read < made.padded + 2 * halo * (count - 1) + count * multiple + multiple
+
+
+SPACE = st.fixed_dictionaries({a: st.integers(1, 3000) for a in "zyx"})
+
+
+@given(SPACE, st.fixed_dictionaries({a: st.integers(8, 200) for a in "zyx"}))
+def test_grown_tiles_compute_less(sizes: dict[str, int], kept: dict[str, int]) -> None:
+    multiple, halo = dict.fromkeys("zyx", 4), dict.fromkeys("zyx", 24)
+    found = grown(sizes, multiple, halo, kept, 2)
+    before, after = (
+        Plan(
+            {
+                a: line(sizes[a], multiple=4, halo=24, tile=tile)
+                for a, tile in wish.items()
+            }
+        )
+        for wish in (kept, found)
+    )
+    pixels = [math.prod(plan.tile.values()) for plan in (before, after)]
+    assert pixels[1] * len(after) <= pixels[0] * len(before)
+    room = 2 * math.prod(n + 48 for n in kept.values())
+    assert pixels[1] <= max(room, pixels[0])
+
+
+def test_the_paper_s_network_on_a_volume() -> None:
+    """64 x 512 x 512 in six tiles, where the size of the description makes sixteen."""
+    sizes, kept = {"z": 64, "y": 512, "x": 512}, {"z": 32, "y": 128, "x": 128}
+    grid, halo = dict.fromkeys("zyx", 4), dict.fromkeys("zyx", 22)
+    found = grown(sizes, grid, halo, kept, 2)
+    plan = Plan({a: line(sizes[a], multiple=4, halo=22, tile=found[a]) for a in "zyx"})
+    assert plan.tile["z"] == 64
+    assert len(plan) == 6
 
 
 def test_the_plan_is_the_product_of_its_lines() -> None:

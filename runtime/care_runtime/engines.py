@@ -1,0 +1,121 @@
+"""Engines: which library runs a network, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from care_runtime import vino
+from care_runtime.engine import Engine, cuda_number
+from care_runtime.errors import OptionError
+from care_runtime.vino import VinoEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+ENGINES = ("auto", "onnxruntime", "openvino")
+
+
+class AnyEngine(Protocol):
+    """What a restorer knows of an engine; see `Engine` and `VinoEngine`."""
+
+    @property
+    def name(self) -> str:
+        """The library."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of the library."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where the network really runs: ``"cpu"`` or ``"cuda:N"``."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the network's inputs."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that a call gives back, in this order."""
+        ...
+
+    @property
+    def least(self) -> int:
+        """Pixels that a tile needs at the bottom of the network."""
+        ...
+
+    @property
+    def shortest(self) -> int:
+        """Pixels that a tile needs along each axis that is cut."""
+        ...
+
+    @property
+    def growth(self) -> float:
+        """How many times the model's own tiles may be enlarged, to compute less."""
+        ...
+
+    def __call__(self, x: NDArray[np.float32], /) -> list[NDArray[np.float32]]:
+        """Run the network on a batch."""
+        ...
+
+
+def load(
+    source: Path,
+    device: str = "auto",
+    *,
+    engine: str = "auto",
+    threads: int = 0,
+    exact: bool = False,
+    outputs: Sequence[str] | None = None,
+) -> AnyEngine:
+    """Load a network.
+
+    Parameters
+    ----------
+    source
+        The ONNX file.
+    device
+        ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    engine
+        ``"onnxruntime"``, ``"openvino"`` (on CPUs), or ``"auto"``: ONNX Runtime on a
+        GPU, OpenVINO on a CPU if it is installed. Where that fails, it is an error.
+    threads
+        CPU threads; 0 for the cores that this process has.
+    exact
+        Compute in full float32 on a GPU too.
+    outputs
+        Names of those to give back; None for all.
+
+    Raises
+    ------
+    OptionError
+        If there is no such engine or device.
+    EngineError
+        If they cannot be had, or cannot load the network.
+    """
+    if engine not in ENGINES:
+        names = ", ".join(repr(name) for name in ENGINES)
+        msg = f"expected an engine {names}, found {engine!r}"
+        raise OptionError(msg)
+    if engine == "openvino" and device.startswith("cuda"):
+        msg = (
+            f"expected a CPU for the engine 'openvino', found the device {device!r}: "
+            "take the device 'cpu', or the engine 'onnxruntime'"
+        )
+        raise OptionError(msg)
+    wanted = "cpu" if engine == "openvino" and device == "auto" else device
+    on_cpu = cuda_number(wanted) is None
+    if engine == "openvino" or (engine == "auto" and on_cpu and vino.installed()):
+        return VinoEngine(source, threads=threads, outputs=outputs)
+    made = Engine(source, device, threads=threads, exact=exact, outputs=outputs)
+    if engine == "auto" and made.device == "cpu" and vino.installed():
+        return VinoEngine(source, threads=threads, outputs=outputs)
+    return made

@@ -1,0 +1,207 @@
+"""Vino: the network in OpenVINO, on a CPU. The only module that imports it."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime import cores
+from care_runtime.errors import EngineError
+from care_runtime.tiling import GROWTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+CONVERTER = "openvino.tools.ovc"
+"""A part of OpenVINO that reports to Intel over the network as soon as it is imported,
+and takes longer to import than all the rest; nothing of it is needed here."""
+
+SHORTEST = 16
+"""Pixels of a tile along an axis, below which OpenVINO may add in another order.
+
+On CPUs with AVX-512 it computes convolutions of a single channel otherwise where rows
+have no more pixels than a kernel of 3 and one, and tiled then differs from whole in the
+last bit. Tiles of models that read more than a few pixels around are longer anyway.
+"""
+
+HINTS = {
+    # On a CPU that has bf16, OpenVINO takes it by itself: 1e-3 of the range.
+    "INFERENCE_PRECISION_HINT": "f32",
+    "EXECUTION_MODE_HINT": "ACCURACY",
+    "PERFORMANCE_HINT": "LATENCY",
+    # Pinned, two processes share one core while others are idle.
+    "ENABLE_CPU_PINNING": False,
+}
+
+
+class VinoEngine:
+    """An ONNX network compiled by OpenVINO for this CPU; threads may share it.
+
+    It is compiled once, for tiles of any shape: that is as fast as a network compiled
+    for one shape, takes the same memory, and the same sums are added in the same order,
+    so that tiled equals whole.
+
+    Parameters
+    ----------
+    source
+        The ONNX file, or its content.
+    threads
+        CPU threads; 0 for the cores that this process has.
+    outputs
+        Names of those to compute and give back, in this order; None for all.
+
+    Attributes
+    ----------
+    name, version : str
+        Of the library.
+    device : str
+        Always ``"cpu"``.
+    inputs, outputs : tuple of str
+        Names of the network's tensors.
+    least : int
+        Pixels that a tile needs at the bottom of the network: none.
+    shortest : int
+        Pixels that a tile needs along each axis that is cut; see `SHORTEST`.
+    growth : float
+        How many times the model's own tiles may be enlarged; see `tiling.GROWTH`.
+
+    Raises
+    ------
+    EngineError
+        If OpenVINO is missing, or the file is no network that it can compile.
+    """
+
+    name, device, least, shortest = "openvino", "cpu", 0, SHORTEST
+    growth = GROWTH
+
+    def __init__(
+        self,
+        source: Path | bytes,
+        *,
+        threads: int = 0,
+        outputs: Sequence[str] | None = None,
+    ) -> None:
+        count = cores.threads(threads)
+        self.version = str(_openvino().__version__).partition("-")[0]
+        network = self._read(source)
+        self.inputs = tuple(tensor.any_name for tensor in network.inputs)
+        self.outputs = _select(network, source, outputs)
+        hints = {**HINTS, "INFERENCE_NUM_THREADS": count}
+        try:
+            self._compiled = _core().compile_model(network, "CPU", hints)
+        except Exception as error:
+            raise EngineError(self._refused(source, error)) from error
+        found = [tensor.any_name for tensor in self._compiled.outputs]
+        self._order = [found.index(name) for name in self.outputs]
+        self._idle: list[Any] = []
+        self._lock = Lock()
+
+    def _read(self, source: Path | bytes) -> Any:
+        """Read ONNX and nothing else: left to itself, OpenVINO tries every format."""
+        content = BytesIO(source) if isinstance(source, bytes) else str(source)
+        try:
+            reader = _openvino().frontend.FrontEndManager().load_by_framework("onnx")
+            network = reader.convert(reader.load(content))
+            network.input()  # an empty file is a network of nothing
+            return network
+        except Exception as error:
+            raise EngineError(self._refused(source, error)) from error
+
+    def _refused(self, source: Path | bytes, error: Exception) -> str:
+        return (
+            f"expected a network that OpenVINO {self.version} can compile, found "
+            f"{_called(source)}: {_reason(error)}; fetch it again, or take the engine "
+            "'onnxruntime'"
+        )
+
+    def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run the network.
+
+        Parameters
+        ----------
+        x
+            Batch in the network's axes.
+        """
+        with self._lock:
+            request = self._idle.pop() if self._idle else None
+        try:
+            request = request or self._compiled.create_infer_request()
+            found = request.infer([np.ascontiguousarray(x)], share_inputs=True)
+            answers = [found[i] for i in self._order]
+        except Exception as error:
+            msg = (
+                f"expected the network to run on a tile of shape {x.shape}, found: "
+                f"{_reason(error)}; if memory is short, take smaller tiles"
+            )
+            raise EngineError(msg) from error
+        with self._lock:
+            self._idle.append(request)
+        return answers
+
+
+def installed() -> bool:
+    """Whether OpenVINO is there, without importing it."""
+    found = find_spec("openvino")
+    return found is not None and found.origin is not None
+
+
+@cache
+def _openvino() -> Any:
+    blocked = CONVERTER not in sys.modules
+    if blocked:
+        sys.modules[CONVERTER] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        msg = (
+            f"the engine 'openvino' cannot be had ({error}): install it with pip "
+            "install 'care-zoo[openvino]', or take the engine 'onnxruntime'"
+        )
+        raise EngineError(msg) from error
+    finally:
+        if blocked:
+            sys.modules.pop(CONVERTER, None)
+    return openvino
+
+
+@cache
+def _core() -> Any:
+    return _openvino().Core()
+
+
+def _select(
+    network: Any, source: Path | bytes, outputs: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Take away the outputs that nobody asks for, so that they are not computed."""
+    found = tuple(tensor.any_name for tensor in network.outputs)
+    if outputs is None:
+        return found
+    if not set(outputs) <= set(found):
+        msg = (
+            f"expected the outputs {tuple(outputs)} from {_called(source)}, found "
+            f"{found}"
+        )
+        raise EngineError(msg)
+    for name, result in zip(found, network.get_results(), strict=True):
+        if name not in outputs:
+            network.remove_result(result)
+    return tuple(outputs)
+
+
+def _called(source: Path | bytes) -> str:
+    return str(source) if isinstance(source, Path) else f"{len(source)} bytes"
+
+
+def _reason(error: Exception) -> str:
+    """Pick the last line, which tells what is wrong; the others tell where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
