@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from care_runtime.batch import SUFFIXES
 from care_runtime.errors import FileError
+from care_runtime.reading import TIFF
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,5 +45,5 @@ def find(folder: Path, name: str) -> Path:
 
 def tiffs(folder: Path) -> list[Path]:
     """List the TIFF files in a folder and below it, those nearest to the top first."""
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in TIFF]
     return sorted(found, key=lambda path: (len(path.parts), path.as_posix()))
