@@ -1,7 +1,23 @@
-"""Settings of all tests."""
+"""Settings of all tests; nothing is fetched into, or noted in, a person's cache."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Machines where tests run are shared: no single example is timed.
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def care_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests a cache of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CARE_HOME", str(tmp_path_factory.mktemp("care")))
+        yield

@@ -15,6 +15,7 @@ from care_runtime.errors import (
     ImageError,
     ModelNotFoundError,
     OptionError,
+    SourceWarning,
     SpecError,
 )
 from care_runtime.form import Form
@@ -50,6 +51,7 @@ __all__ = [
     "Restored",
     "Restorer",
     "Selection",
+    "SourceWarning",
     "Spec",
     "SpecError",
     "Trust",
@@ -63,11 +65,11 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def names() -> list[str]:
-    """Names of the models in the zoo."""
+def names(zoo: str | None = None) -> list[str]:
+    """Names of the models in the zoo, or in that at a folder or address."""
     from care_runtime import store
 
-    return list(store.registry())
+    return list(store.names(zoo))
 
 
 def load(
@@ -84,8 +86,8 @@ def load(
     Parameters
     ----------
     model
-        A zoo name, a package folder, a zip, an ``rdf.yaml``, an address of a zip, or a
-        `Package`.
+        A zoo name, ``NAME@VERSION``, a package folder, a zip, an ``rdf.yaml``, an
+        address of a zip, or a `Package`.
     device
         ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     engine
@@ -104,6 +106,11 @@ def load(
     ModelNotFoundError, FileError, SpecError, EngineError, OptionError
         If there is no such model, or it cannot be run as asked for.
 
+    Warns
+    -----
+    SourceWarning
+        If a source of models failed and another had the model.
+
     Examples
     --------
     >>> import care_runtime, numpy
@@ -112,7 +119,7 @@ def load(
     >>> restorer(movie, axes="TYX").image.shape
     (2, 64, 64)
     """
-    from care_runtime import engines, store
+    from care_runtime import engines, store, trial
     from care_runtime.contract import supported
     from care_runtime.package import sha256
 
@@ -121,7 +128,11 @@ def load(
     spec = found.spec if outputs is None else found.spec.only(outputs)
     names = [tensor.id for tensor in spec.outputs]
     path = found.network(names)
-    network = engines.load(path, device, engine=engine, threads=threads, outputs=names)
+    trial.require(found, path)
+    # Networks of others have names of their own; the order is the description's.
+    places = [i for i, t in enumerate(found.spec.outputs) if t.id in names]
+    wanted = names if found.spec.care is not None else places
+    network = engines.load(path, device, engine=engine, threads=threads, outputs=wanted)
     provenance = {
         "software": f"care-zoo {__version__}",
         "model": found.spec.name,

@@ -62,7 +62,8 @@ def _ordered(
         lost_z = x.ndim == 4 and "Z" not in order
         shape = (tensor.channels, *x.shape[2 if lost_z else 1 :])
         return np.zeros(shape, np.float32)
-    y = y.transpose([letters.index(a) for a in order])[0]
+    y = y.transpose([letters.index(a) for a in order])
+    y = y[0] if "B" in order else y
     return y if "C" in order else y[None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,13 @@ class Options:
         if self.dtype not in ("auto", *DTYPES):
             msg = f"expected a type auto, {', '.join(DTYPES)}, found {self.dtype!r}"
             raise OptionError(msg)
+
+    def meant(self, spec: Spec) -> Options:
+        """Return what is meant for a model whose main output has another name."""
+        known = [tensor.id for tensor in spec.outputs]
+        if self.outputs == ("mean",) and "mean" not in known:
+            return replace(self, outputs=(known[0],))
+        return self
 
     def needs(self, spec: Spec) -> list[str]:
         """Name the outputs of a model that have to be computed.

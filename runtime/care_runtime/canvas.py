@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime.axes import canonical
+from care_runtime.operations import apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from care_runtime.normalize import Affine
     from care_runtime.readout import Answers, Readout
+    from care_runtime.tensor import Operation
     from care_runtime.tiling import Cut
 
 
@@ -41,6 +43,10 @@ class Canvas:
         The array of all random draws, of which `pixels` is one.
     saturated
         Pixels so far that its integers could not hold.
+    steps
+        What is done with whole frames in the end.
+    flat
+        Whether a frame is a plane.
     """
 
     readout: Readout
@@ -51,6 +57,8 @@ class Canvas:
     pixels: NDArray[Any]
     movie: NDArray[Any] | None = None
     saturated: int = 0
+    steps: tuple[Operation, ...] = ()
+    flat: bool = False
 
     def write(
         self,
@@ -86,6 +94,25 @@ class Canvas:
             values, lost = to_integers(values, self.pixels.dtype)
             self.saturated += lost
         canonical(self.pixels, self.axes)[place] = values
+
+    def finish(
+        self, where: tuple[int, int, int, int], others: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Do with a frame, of which all tiles are there, what is left to do.
+
+        Parameters
+        ----------
+        where
+            As in `write`.
+        others
+            Frames that steps may refer to, (C, [Z,] Y, X).
+        """
+        if self.steps:
+            s, t, number, plane = where
+            channels = slice(number * self.channels, (number + 1) * self.channels)
+            z = plane if self.flat else slice(None)
+            view = canonical(self.pixels, self.axes)[s, t, channels, z]
+            view[...] = apply(self.steps, np.array(view), others)
 
     def _index(
         self, where: tuple[int, int, int, int], cuts: Mapping[str, Cut]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from care_runtime.tensor import Operation
     from care_runtime.variant import Variant
 
 UNDO = ("affine", "scale", "none")
@@ -32,11 +33,15 @@ class Normalization:
         each have percentiles of their own. With T, a whole movie shares them.
     invert
         Whether the restoration is taken back to the input's grey values.
+    steps
+        What is done in place of all this by models of others, see `operations`; derived
+        from their descriptions and never written.
     """
 
     percentiles: tuple[float, float] | None = (2.0, 99.8)
     axes: str = "ZYX"
     invert: bool = True
+    steps: tuple[Operation, ...] = ()
 
     def __post_init__(self) -> None:
         if self.percentiles is not None:
@@ -68,12 +73,17 @@ class Tiling:
         Default kept size of a tile; an axis without one is not cut by default.
     whole
         Axes that are never cut.
+    least, exact
+        Sizes below which, or other than which, the network takes none; derived from
+        descriptions of others and never written.
     """
 
     multiple: Mapping[str, int] = field(default_factory=dict)
     halo: Mapping[str, int] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
     whole: tuple[str, ...] = ()
+    least: Mapping[str, int] = field(default_factory=dict)
+    exact: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in (("multiple", 1), ("halo", 0), ("size", 1)):
@@ -143,10 +153,13 @@ class Output:
     undo
         How normalization is undone: ``"affine"`` (``a * x + b``), ``"scale"``
         (``a * x``) or ``"none"``.
+    steps
+        Postprocessing of models of others, on whole frames; never written.
     """
 
     kind: str
     undo: Literal["affine", "scale", "none"]
+    steps: tuple[Operation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

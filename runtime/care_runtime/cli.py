@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from care_runtime import __version__
+from care_runtime import __version__, modelcli
 from care_runtime.commands import Commands
 from care_runtime.errors import OptionError
+from care_runtime.switches import DEVICE, ENGINE, JSON, THREADS, ZOO
 
 if TYPE_CHECKING:
     from care_runtime.batch import Options
@@ -18,60 +19,19 @@ if TYPE_CHECKING:
     from care_runtime.package import Package
     from care_runtime.restore import Restorer
 
-DEVICE = click.option(
-    "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
-)
-ENGINE = click.option(
-    "--engine",
-    default="auto",
-    show_default=True,
-    help="auto, onnxruntime, or openvino on a CPU.",
-)
-THREADS = click.option("--threads", default=0, help="Of a CPU; else all its cores.")
-ZOO = click.option("--zoo", help="Folder or address of a zoo (or set CARE_ZOO).")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
-
 
 @click.group(cls=Commands)
 @click.version_option(__version__, prog_name="care-run")
 def main() -> None:
     """Restore fluorescence microscopy images with CARE models.
 
-    MODEL is a name of the zoo (care-run list), a package folder, a zip, an rdf.yaml or
-    the address of a zip.
+    MODEL is a name of the zoo (care-run list), NAME@VERSION, a package folder, a zip,
+    an rdf.yaml or the address of a zip.
     """
 
 
-@main.command("list")
-@JSON
-def list_(as_json: bool) -> None:
-    """List the models of the zoo."""
-    from care_runtime import report, store
-
-    report.models(list(store.registry().values()), as_json=as_json)
-
-
-@main.command()
-@click.argument("model")
-@ZOO
-@JSON
-def info(model: str, zoo: str | None, as_json: bool) -> None:
-    """Tell what MODEL is, what it was trained on and what it needs."""
-    from care_runtime import report, store
-
-    report.model(store.locate(model, zoo=zoo), as_json=as_json)
-
-
-@main.command()
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@ZOO
-def fetch(models: tuple[str, ...], zoo: str | None) -> None:
-    """Fetch each MODEL into the cache, so that it runs without a network."""
-    from care_runtime import report, store
-
-    for model in models:
-        package = store.locate(model, zoo=zoo, progress=report.download_bar(model))
-        click.echo(f"{model}: {package.folder}")
+for command in modelcli.COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
@@ -150,6 +110,8 @@ def restore(
         msg = "--json and -o - both need standard output: name a file"
         raise OptionError(msg)
     packages = [(channel, store.locate(model, zoo=zoo)) for channel, model in wishes]
+    if len(packages) == 1:
+        chosen = chosen.meant(packages[0][1].spec)
     for _, package in packages:
         chosen.needs(package.spec)
         batch.check(package.spec, files, places, chosen)
@@ -243,10 +205,11 @@ def verify(
     model: str, device: str, engine: str, threads: int, zoo: str | None, as_json: bool
 ) -> None:
     """Run the test tensors of MODEL, and compare tiled with whole."""
-    from care_runtime import engines, report, store
+    from care_runtime import engines, report, store, trial
     from care_runtime import verify as verify_
 
     package = store.locate(model, zoo=zoo)
+    trial.require(package, package.onnx)
     network = engines.load(
         package.onnx, device, engine=engine, threads=threads, exact=True
     )

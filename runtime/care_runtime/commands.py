@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from care_runtime.errors import CareError, ModelNotFoundError, OptionError
+from care_runtime.errors import (
+    CareError,
+    ModelNotFoundError,
+    OptionError,
+    SourceWarning,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FAILED, USAGE = 1, 2
 
@@ -17,8 +27,26 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; tell an error in one line and exit."""
         try:
-            return super().invoke(ctx)
+            with _told():
+                return super().invoke(ctx)
         except CareError as error:
             click.echo(f"error: {' '.join(str(error).split())}", err=True)
             usage = isinstance(error, ModelNotFoundError | OptionError)
             ctx.exit(USAGE if usage else FAILED)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in one line each when another source of models was taken."""
+    shown = warnings.showwarning
+
+    def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+        if issubclass(category, SourceWarning):
+            click.echo(f"warning: {' '.join(str(message).split())}", err=True)
+        else:
+            shown(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SourceWarning)
+        warnings.showwarning = show
+        yield

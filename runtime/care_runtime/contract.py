@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from care_runtime.errors import SpecError
+from care_runtime.foreign import completed
 
 if TYPE_CHECKING:
     from care_runtime.care import CareConfig
@@ -17,22 +18,20 @@ PLANES, VOLUMES = "BCYX", "BCZYX"
 def supported(spec: Spec) -> CareConfig:
     """Return the model's `config.care`, or refuse it by naming what does not fit.
 
+    That of a model of others is derived from the rest of its description.
+
     Raises
     ------
     SpecError
         If the description asks for what this runtime cannot do.
     """
-    if spec.care is None:
-        msg = (
-            f"the model {spec.name!r} has no config.care in its description: it was "
-            "made for another program, which has to run it"
-        )
-        raise SpecError(msg)
+    spec = completed(spec)
     if len(spec.inputs) != 1:
         names = ", ".join(tensor.id for tensor in spec.inputs)
         msg = f"the model {spec.name!r} has several inputs ({names}): expected one"
         raise SpecError(msg)
     care = spec.care
+    assert care is not None
     for problem in (
         _tensors(spec),
         _lost(spec, care),
@@ -42,13 +41,13 @@ def supported(spec: Spec) -> CareConfig:
         if problem:
             msg = f"the model {spec.name!r} cannot be run: {problem}"
             raise SpecError(msg)
-    return spec.care
+    return care
 
 
 def _lost(spec: Spec, care: CareConfig) -> str | None:
     """Say which axis is lost in an output although its tiles would be overwritten."""
     for tensor in spec.outputs:
-        lost = set(spec.input.letters) - set(tensor.letters) - {"C"}
+        lost = set(spec.input.letters) - set(tensor.letters) - set("BC")
         cut = sorted(a.lower() for a in lost if a.lower() not in care.tiling.whole)
         if cut:
             return (
@@ -76,14 +75,15 @@ def _said(spec: Spec, care: CareConfig) -> str | None:
 def _tensors(spec: Spec) -> str | None:
     """Say what is wrong with the axes and roles of the tensors."""
     letters = spec.input.letters
-    if sorted(letters) not in (sorted(PLANES), sorted(VOLUMES)):
+    full = set(letters) | set("BC")  # a single image or channel needs no axis
+    if full not in (set(PLANES), set(VOLUMES)) or len(set(letters)) < len(letters):
         return f"expected an input of axes {PLANES} or {VOLUMES}, found {letters!r}"
     roles = spec.care.outputs if spec.care else {}
     for tensor in spec.outputs:
         found = set(tensor.letters)
-        if not set("BYX") <= found <= set(letters) or len(found) < len(tensor.axes):
+        if not set("YX") <= found <= full or len(found) < len(tensor.axes):
             return (
-                f"expected an output {tensor.id!r} of axes B, Y, X and others of the "
+                f"expected an output {tensor.id!r} of axes Y, X and others of the "
                 f"input's {letters}, found {tensor.letters!r}"
             )
         if tensor.id not in roles:

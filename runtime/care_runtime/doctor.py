@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from care_runtime import cores, engine, memory, store, vino, wheels
+from care_runtime import cache, cores, engine, memory, vino, wheels
 from care_runtime.errors import CareError
 from care_runtime.vino import VinoEngine
 
@@ -214,7 +214,7 @@ def _machine(_: dict[str, str]) -> Iterator[Finding]:
 
 def _folders(_: dict[str, str]) -> Iterator[Finding]:
     mend = "set CARE_HOME to a folder that you may write to"
-    yield _folder("cache folder", store.cache(), "fault", mend)
+    yield _folder("cache folder", cache.folder(), "fault", mend)
     mend = "give -o a place that you may write to"
     yield _folder("this folder", Path.cwd(), "advice", mend)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import cores
+from care_runtime import cores, wire
 from care_runtime.errors import EngineError, OptionError
 from care_runtime.tiling import GROWTH
 
@@ -28,6 +28,14 @@ COLUMNS = 128
 Its 3-D convolutions are matrix products, and where a thread gets 64 columns or fewer
 they are blocked otherwise: tiled then differs from whole by 4e-7 of the range.
 """
+
+TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    **{f"tensor({s}int{n})": f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)},
+}
+"""What a network may read, by ONNX Runtime's words; its answers become float32."""
 
 FATAL_ONLY = 4
 """What ONNX Runtime may print; its errors come as exceptions already."""
@@ -47,7 +55,8 @@ class Engine:
     exact
         Compute in full float32 on a GPU too, without TF32.
     outputs
-        Names of those to give back, in the order of the network; None for all.
+        Names or places of those to give back, in the order of the network; None for
+        all.
 
     Attributes
     ----------
@@ -82,7 +91,7 @@ class Engine:
         *,
         threads: int = 0,
         exact: bool = False,
-        outputs: Sequence[str] | None = None,
+        outputs: Sequence[str | int] | None = None,
     ) -> None:
         number, count = cuda_number(device), cores.threads(threads)
         self._session = _session(path, number, count, exact=exact)
@@ -95,13 +104,16 @@ class Engine:
         self.growth = GROWTH if self.device == "cpu" else 1.0
         self.inputs = tuple(i.name for i in self._session.get_inputs())
         found = tuple(o.name for o in self._session.get_outputs())
-        if outputs is not None and not set(outputs) <= set(found):
-            msg = (
-                f"expected the outputs {tuple(outputs)} from {_called(path)}, found "
-                f"{found}"
-            )
+        wanted = found if outputs is None else tuple(outputs)
+        if not set(wanted) <= {*found, *range(len(found))}:
+            msg = f"expected the outputs {wanted} from {_called(path)}, found {found}"
             raise EngineError(msg)
-        self.outputs = found if outputs is None else tuple(outputs)
+        self.outputs = tuple(found[o] if isinstance(o, int) else o for o in wanted)
+        kind = self._session.get_inputs()[0].type
+        if kind not in TYPES:
+            msg = f"expected numbers as input of {_called(path)}, found {kind}"
+            raise EngineError(msg)
+        self._type = np.dtype(TYPES[kind])
 
     def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
@@ -111,9 +123,10 @@ class Engine:
         x
             Batch in the network's axes.
         """
-        feed = {self.inputs[0]: np.ascontiguousarray(x)}
+        feed = {self.inputs[0]: np.ascontiguousarray(x, self._type)}
         try:
-            return list(self._session.run(self.outputs, feed))
+            found = self._session.run(self.outputs, feed)
+            return [np.asarray(y, np.float32) for y in found]
         except Exception as error:
             lines = str(error).splitlines() or [""]
             msg = (
@@ -164,6 +177,8 @@ def _version() -> str:
 
 
 def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool) -> Any:
+    if not isinstance(path, bytes):
+        wire.check(path)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

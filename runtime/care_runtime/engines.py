@@ -74,7 +74,7 @@ def load(
     engine: str = "auto",
     threads: int = 0,
     exact: bool = False,
-    outputs: Sequence[str] | None = None,
+    outputs: Sequence[str | int] | None = None,
 ) -> AnyEngine:
     """Load a network.
 
@@ -92,7 +92,7 @@ def load(
     exact
         Compute in full float32 on a GPU too.
     outputs
-        Names of those to give back; None for all.
+        Names or places of those to give back; None for all.
 
     Raises
     ------

@@ -57,3 +57,7 @@ class FactorWarning(UserWarning):
 
 class ChannelWarning(UserWarning):
     """A channel of an image has no model, and is left out."""
+
+
+class SourceWarning(UserWarning):
+    """A source of models that was asked for did not have one, and another had."""

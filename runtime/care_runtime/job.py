@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from care_runtime import axes as axes_
 from care_runtime.contract import supported
-from care_runtime.errors import ImageError
+from care_runtime.errors import AxesError, ImageError
 from care_runtime.image import AXES
 from care_runtime.options import read_factor, read_normalization, read_tile
 from care_runtime.resample import stretched
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from care_runtime.care import Normalization, Resample, Tiling
     from care_runtime.options import TileSize
     from care_runtime.spec import Spec
+    from care_runtime.tensor import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Job:
         Fixed grey values for 0 and 1, instead of percentiles.
     plan
         Tiles of one frame.
+    steps
+        What is done with a frame before the network, by models of others.
     """
 
     axes: str
@@ -55,6 +58,7 @@ class Job:
     normalization: Normalization
     values: tuple[float, float] | None
     plan: Plan
+    steps: tuple[Operation, ...] = ()
 
     @property
     def inverts(self) -> bool:
@@ -93,7 +97,7 @@ class Job:
             low, high = norm.percentiles
             normalized = f"percentiles {low:g} to {high:g} over {norm.axes}"
         else:
-            normalized = "none"
+            normalized = ", ".join(step.id for step in self.steps) or "none"
         tile = " x ".join(f"{a} {n}" for a, n in self.plan.tile.items())
         said = {"normalization": normalized, "tile": tile}
         if self.resample is not None:
@@ -165,7 +169,8 @@ def make(
         for letter in ("ZYX" if volume else "YX")
     }
     kept = read_tile(tile, care.tiling.size)
-    kept = {a: kept[a] for a in reached if a in kept and a not in care.tiling.whole}
+    fixed = {*care.tiling.whole, *care.tiling.exact}
+    kept = {a: kept[a] for a in reached if a in kept and a not in fixed}
     if tile is None and growth > 1:
         multiple, halo = care.tiling.multiple, care.tiling.halo
         kept = grown(reached, multiple, halo, kept, growth)
@@ -182,6 +187,7 @@ def make(
         normalization,
         values,
         plan,
+        normalization.steps if normalize == "auto" else (),
     )
 
 
@@ -193,7 +199,14 @@ def _plan(
     shortest: int,
 ) -> Plan:
     """Cut a frame, into greater tiles than wished where these would be too small."""
-    kept = dict(wished)
+    kept, fixed = dict(wished), {*tiling.whole, *tiling.exact}
+    for axis in set(tiling.whole) & set(tiling.exact):
+        if sizes[axis] > tiling.exact[axis]:
+            msg = (
+                f"the model reads {tiling.exact[axis]} pixels along {axis.upper()} at "
+                f"once, but the image has {sizes[axis]}: cut it to that size"
+            )
+            raise AxesError(msg)
     while True:
         plan = Plan(
             {
@@ -202,12 +215,15 @@ def _plan(
                     multiple=tiling.multiple.get(axis, 1),
                     halo=tiling.halo.get(axis, 0),
                     tile=kept.get(axis),
+                    least=tiling.least.get(axis, 0),
+                    exact=tiling.exact.get(axis),
                 )
                 for axis, size in sizes.items()
             }
         )
         bottom = [n // tiling.multiple.get(a.lower(), 1) for a, n in plan.tile.items()]
         cut = [a.lower() for a, tiles in plan.lines.items() if len(tiles.cuts) > 1]
+        cut = [axis for axis in cut if axis not in fixed]
         if not cut:
             return plan
         smallest = min(cut, key=lambda axis: plan.tile[axis.upper()])

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 KINDS = {"b": "batch", "c": "channel", "t": "time", "i": "index"}
 KEPT = ("inputs", "outputs", "weights", "config", "type", "format_version")
+CHANNELS = 10_000
+"""Channels that a tensor may have."""
+
 TESTS = ("test_inputs", "test_outputs", "sample_inputs", "sample_outputs")
 
 
@@ -67,7 +70,7 @@ def _tensor(
     new = {
         "id": old["name"],
         "description": old.get("description") or "",
-        "axes": [_axis(old, letter, place) for place, letter in enumerate(letters)],
+        "axes": [_axis(old, letter, i, values) for i, letter in enumerate(letters)],
         "data": {"type": old.get("data_type", "float32")},
         operations: [_operation(op) for op in old.get(operations) or []],
     }
@@ -78,7 +81,9 @@ def _tensor(
     return new
 
 
-def _axis(old: Mapping[str, Any], letter: str, place: int) -> dict[str, Any]:
+def _axis(
+    old: Mapping[str, Any], letter: str, place: int, values: Mapping[str, Any]
+) -> dict[str, Any]:
     kind = KINDS.get(letter, "space")
     axis: dict[str, Any] = {"type": kind, "id": KINDS.get(letter, letter)}
     halo = (old.get("halo") or [0] * len(old["axes"]))[place]
@@ -86,11 +91,29 @@ def _axis(old: Mapping[str, Any], letter: str, place: int) -> dict[str, Any]:
         axis["halo"] = halo
     size = None if kind == "batch" else _size(old.get("shape"), letter, place, axis)
     if kind == "channel":
-        count = size if isinstance(size, int) else 1
+        count = size if isinstance(size, int) else _channels(size, values)
+        if not 0 < count <= CHANNELS:
+            msg = f"expected 1 to {CHANNELS} channels in {old['name']!r}, found {count}"
+            raise SpecError(msg)
         axis["channel_names"] = [f"channel{i}" for i in range(count)]
     elif size is not None:
         axis["size"] = size
     return axis
+
+
+def _channels(size: Any, values: Mapping[str, Any]) -> int:
+    """Count channels: those of a stepped shape, or of the tensor referred to."""
+    if not isinstance(size, dict):
+        return 1
+    if "min" in size:
+        return int(size["min"])
+    for source in values.get("inputs") or []:
+        axes, shape = str(source["axes"]), source.get("shape")
+        if source["name"] == size["tensor_id"] and "c" in axes:
+            if isinstance(shape, dict):
+                shape = shape["min"]
+            return int(shape[axes.index("c")]) + int(size["offset"])
+    return 1
 
 
 def _size(shape: Any, letter: str, place: int, axis: dict[str, Any]) -> Any:

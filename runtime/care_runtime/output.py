@@ -9,6 +9,7 @@ import numpy as np
 
 from care_runtime.axes import restored_axes
 from care_runtime.canvas import Canvas
+from care_runtime.contract import supported
 from care_runtime.errors import OptionError, SpecError
 from care_runtime.pixels import result_type
 from care_runtime.readout import Draw, Flag
@@ -100,7 +101,17 @@ def _canvas(
     if isinstance(readout, Flag):
         dtype = np.dtype(np.uint8)
     pixels = empty(tuple(sizes[a] for a in axes), dtype)
-    return Canvas(readout, keeps_z, channels, inverts, axes, pixels)
+    role = supported(spec).outputs[tensor.id]
+    return Canvas(
+        readout,
+        keeps_z,
+        channels,
+        inverts,
+        axes,
+        pixels,
+        steps=role.steps,
+        flat=not job.volume,
+    )
 
 
 def images(source: Image, job: Job, drawn: Sequence[Canvas]) -> dict[str, Image]:

@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-import stat
-import tempfile
+import os
+import re
 import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
-
+from care_runtime import yamls
 from care_runtime.errors import FileError, SpecError
-from care_runtime.files import written
 from care_runtime.spec import Spec
 from care_runtime.tensor import File
+from care_runtime.zips import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = [
+    "NAMES",
+    "Package",
+    "pack",
+    "read",
+    "read_folder",
+    "read_spec",
+    "sha256",
+    "unpack",
+]
 
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 """What the description of a package is called."""
 
-LARGEST = 4 << 30
-"""Bytes that a zip may unpack to."""
-
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Time of every file in a zip, so that its hash depends on the content alone."""
-
-UNIX = 3
-"""System that made a zip, whatever the system."""
+HASH = re.compile("[0-9a-f]{64}")
+"""How a sha256 is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A model description and the folder its files lie in."""
+    """A model description and the folder its files lie in.
+
+    Parameters
+    ----------
+    spec, folder
+        Both.
+    listed
+        Whether it is one of the project's own, by the hash in its registry, or was made
+        on this machine. Others are first run in a process of their own.
+    """
 
     spec: Spec
     folder: Path
+    listed: bool = True
+
+    @property
+    def version(self) -> str:
+        """Version of the model; "0" where the description has none."""
+        if self.spec.care is not None:
+            return self.spec.care.version
+        return str(self.spec.about.get("version") or 0)
 
     def path(self, file: File) -> Path:
         """Find a file of the package and check its hash.
@@ -48,16 +68,21 @@ class Package:
         ------
         FileError
             If it is missing, lies outside the package, or is not what the description
-            says.
+            says; or is an address that a package may not give.
         """
-        path = (self.folder / file.source).resolve()
+        if "://" in file.source:
+            return _fetched(file)
+        try:
+            path = (self.folder / file.source).resolve()
+        except (OSError, ValueError):
+            path = self.folder.parent
         if not path.is_relative_to(self.folder.resolve()):
             msg = (
                 f"expected a file inside the package {self.folder}, found "
                 f"{file.source!r} in its description: do not use it"
             )
             raise FileError(msg)
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 (a name too long is none)
             msg = (
                 f"expected the file {file.source!r} in the package {self.folder}, "
                 "found none: fetch the package again"
@@ -92,6 +117,23 @@ class Package:
         return self.path(best) if best else self.onnx
 
 
+def _fetched(file: File) -> Path:
+    """Fetch a file that a description has by its address alone."""
+    from care_runtime import addresses, cache, download
+
+    addresses.require_public(file.source)
+    if not isinstance(file.sha256, str) or not HASH.fullmatch(file.sha256):
+        msg = (
+            f"expected a sha256 for {file.source}, found none in the description: "
+            "fetch the file yourself, and place it in the package"
+        )
+        raise FileError(msg)
+    target = cache.folder() / "downloads" / file.sha256
+    return download.fetch(
+        file.source, target, sha256=file.sha256, allow=addresses.require_public
+    )
+
+
 def sha256(path: Path) -> str:
     """Hash a file."""
     with path.open("rb") as file:
@@ -99,14 +141,14 @@ def sha256(path: Path) -> str:
 
 
 def read_folder(folder: Path) -> Package:
-    """Open a package that lies in a folder under its usual name."""
+    """Open a package that this machine made, in a folder under its usual name."""
     return Package(read_spec(folder / NAMES[0]), folder)
 
 
 def read_spec(path: Path) -> Spec:
     """Read a model description from a YAML file."""
     try:
-        return Spec.from_dict(_load(path))
+        return Spec.from_dict(yamls.read(path))
     except SpecError as error:
         text = str(error)
         msg = text if str(path) in text else f"{path}: {text}"
@@ -146,95 +188,4 @@ def read(path: Path, cache: Path) -> Package:
     elif path.suffix not in (".yaml", ".yml"):
         msg = f"expected a package as folder, zip or rdf.yaml, found {path}"
         raise FileError(msg)
-    return Package(read_spec(path), path.parent)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        msg = f"expected YAML in {path}, found that it cannot be read: {reason}"
-        kind = FileError if isinstance(error, OSError) else SpecError
-        raise kind(msg) from None
-    if not isinstance(values, dict):
-        msg = f"{path}: expected a model description, found {type(values).__name__}"
-        raise SpecError(msg)
-    return values
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a zip into a folder that appears whole or not at all.
-
-    Raises
-    ------
-    FileError
-        If the zip is damaged, locked or leads out of the folder, or there is no room.
-    """
-    if folder.is_dir():
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as partial,
-            zipfile.ZipFile(archive) as zipped,
-        ):
-            if not zipped.infolist():
-                msg = f"{archive} is an empty zip: expected a model package"
-                raise FileError(msg)
-            _check(zipped, archive)
-            whole = Path(partial) / "package"
-            zipped.extractall(whole)
-            _move(whole, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
-        if isinstance(error, FileError):
-            raise
-        reason = " ".join(str(error).split())
-        msg = (
-            f"expected a zip that can be unpacked into {folder.parent}, found "
-            f"{archive} ({reason}): fetch it again, or make room"
-        )
-        raise FileError(msg) from error
-    return folder
-
-
-def _move(whole: Path, folder: Path) -> None:
-    """Rename a folder, unless another process was faster with the same content."""
-    try:
-        whole.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-
-
-def _check(zipped: zipfile.ZipFile, archive: Path) -> None:
-    """Refuse links, paths that lead out, and more bytes than any model has."""
-    for entry in zipped.infolist():
-        path = PurePosixPath(entry.filename.replace("\\", "/"))
-        link = stat.S_ISLNK(entry.external_attr >> 16)
-        if link or path.is_absolute() or ".." in path.parts or ":" in entry.filename:
-            msg = f"{archive} holds {entry.filename!r}, which leads out of it: refused"
-            raise FileError(msg)
-    size = sum(entry.file_size for entry in zipped.infolist())
-    if size > LARGEST:
-        msg = f"{archive} unpacks to {size} bytes, more than {LARGEST}: refused"
-        raise FileError(msg)
-
-
-def pack(folder: Path, archive: Path) -> str:
-    """Write a package as a zip whose bytes depend on its files alone.
-
-    Returns
-    -------
-    str
-        The zip's sha256.
-    """
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    names = {path.relative_to(folder).as_posix(): path for path in files}
-    with written(archive) as partial, zipfile.ZipFile(partial, "w") as zipped:
-        for name in sorted(names):
-            # Stored, not deflated: weights do not shrink, and zlibs differ.
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system = UNIX
-            zipped.writestr(entry, names[name].read_bytes())
-    return sha256(archive)
+    return Package(read_spec(path), path.parent, listed=False)

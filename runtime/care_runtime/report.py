@@ -12,12 +12,14 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from care_runtime.batch import Result
+    from care_runtime.cache import Kept
     from care_runtime.demo import Shown
     from care_runtime.doctor import Finding
+    from care_runtime.listing import Listed
     from care_runtime.package import Package
-    from care_runtime.store import Entry
     from care_runtime.verify import Verified
 
 
@@ -66,20 +68,38 @@ class _DownloadBar:
         self._bar.stop()
 
 
-def models(entries: Sequence[Entry], *, as_json: bool) -> None:
+def models(rows: Sequence[Listed], *, as_json: bool) -> None:
     """Print the models of the zoo."""
-    from care_runtime import store
-
-    rows = [
-        {"name": e.name, "version": e.version, "description": store.description(e.name)}
-        for e in entries
-    ]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps([asdict(row) for row in rows], indent=1))
         return
-    width = max((len(row["name"]) for row in rows), default=0)
+    width = max((len(row.name) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['name']:{width}}  {row['version']}  {row['description']}")
+        room = size(row.size) if row.size else ""
+        older = f" (also {', '.join(row.older)})" if row.older else ""
+        click.echo(
+            f"{row.name:{width}}  {row.version}  {room:>8}  {row.description}{older}"
+        )
+
+
+def cached(folder: Path, rows: Sequence[Kept], *, as_json: bool) -> None:
+    """Print what is in the cache."""
+    if as_json:
+        things = [{**asdict(row), "path": str(row.path)} for row in rows]
+        click.echo(json.dumps({"folder": str(folder), "kept": things}, indent=1))
+        return
+    click.echo(f"{folder}  {size(sum(row.size for row in rows))}")
+    for row in rows:
+        click.echo(f"  {size(row.size):>8}  {row.kind}  {row.name}")
+
+
+def size(count: float) -> str:
+    """Write a number of bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def model(package: Package, *, as_json: bool) -> None:

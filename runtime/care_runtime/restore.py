@@ -15,8 +15,10 @@ from care_runtime.answers import collect
 from care_runtime.axes import canonical
 from care_runtime.contract import supported
 from care_runtime.errors import AxesError, BlankImageWarning, EngineError
+from care_runtime.foreign import completed
 from care_runtime.image import Image
 from care_runtime.measure import measured
+from care_runtime.operations import apply
 from care_runtime.options import factor_of
 from care_runtime.output import canvases, images
 from care_runtime.readout import Flag
@@ -59,9 +61,9 @@ class Restorer:
         network: Network,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
-        self.spec, self.network = spec, network
+        self.spec, self.network = completed(spec), network
         self.provenance = dict(provenance or {})
-        self._care = supported(spec)
+        self._care = supported(self.spec)
 
     def __call__(
         self,
@@ -181,6 +183,7 @@ class Restorer:
                     view[s, t, channels] if job.volume else view[s, t, channels, plane]
                 )
                 here = affine if job.volume else affine.plane(plane)
+                came, frame = frame, apply(job.steps, frame)
                 for cuts in job.plan:
                     window = [lines[a][cut.read] for a, cut in cuts.items()]
                     x = here(gather(frame, window, round_=rounded))
@@ -191,6 +194,8 @@ class Restorer:
                     done += 1
                     if progress is not None:
                         progress(done, len(job))
+                for canvas in drawn:
+                    canvas.finish((s, t, number, plane), {self.spec.input.id: came})
         return blank
 
     def _ask(
@@ -200,7 +205,11 @@ class Restorer:
         if affine.blank.all():
             return [None] * len(self.spec.outputs)
         axes = "BCZYX" if x.ndim == 4 else "BCYX"
-        batch = x[None].transpose([axes.index(a) for a in self.spec.input.letters])
+        letters = self.spec.input.letters
+        batch = x[None].transpose(
+            [axes.index(a) for a in letters + "".join(set(axes) - set(letters))]
+        )
+        batch = batch.reshape(batch.shape[: len(letters)])
         answers = self.network(batch)
         _check(self.spec, batch, answers)
         return answers
@@ -247,7 +256,7 @@ def _check(
     """Refuse answers of other shapes than described, for they could still be placed."""
     sizes = dict(zip(spec.input.letters, batch.shape, strict=True))
     expected = [
-        tuple((sizes | {"C": tensor.channels})[a] for a in tensor.letters)
+        tuple((sizes | {"B": 1, "C": tensor.channels})[a] for a in tensor.letters)
         for tensor in spec.outputs
     ]
     found = [y.shape for y in answers]

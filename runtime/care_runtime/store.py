@@ -2,62 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+import warnings
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import care_zoo
-from care_runtime import package
-from care_runtime.errors import FileError, ModelNotFoundError
+from care_runtime import addresses, cache, package, registry, sources
+from care_runtime.addresses import is_address
+from care_runtime.errors import FileError, ModelNotFoundError, SourceWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from care_runtime.package import Package
+    from care_runtime.registry import Entry
+    from care_runtime.sources import Zoo
 
-SCHEMES = ("http://", "https://")
+    Source = Callable[[], Package | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the registry.
+def names(zoo: str | None = None) -> dict[str, Entry]:
+    """List the newest version of every model: of a zoo that was named, else our own.
 
-    Parameters
-    ----------
-    file
-        ``name/version.zip``, below any address of the zoo.
-    sha256
-        Of that zip.
-    address
-        Where it can be had, if the registry says so.
+    Warns
+    -----
+    SourceWarning
+        If the zoo cannot be asked, and these are the models that it had the last time.
     """
-
-    file: str
-    sha256: str
-    address: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Zoo name of the model."""
-        return self.file.partition("/")[0]
-
-    @property
-    def version(self) -> str:
-        """Version of the package."""
-        return Path(self.file).stem
-
-
-def registry(path: Path | None = None) -> dict[str, Entry]:
-    """Read the models of the zoo; of several versions, the last line counts."""
-    entries: dict[str, Entry] = {}
-    if path is None and not care_zoo.REGISTRY.is_file():
-        return entries  # a checkout without models
-    for line in (path or care_zoo.REGISTRY).read_text("utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            file, digest, *address = line.split()
-            entry = Entry(file, digest.removeprefix("sha256:"), *address[:1])
-            entries[entry.name] = entry
-    return entries
+    found = sources.named(zoo)
+    if found is None:
+        return registry.newest(sources.own())
+    if found.trouble:
+        _warn(f"the zoo {found.place} cannot be asked what it has: {found.trouble}")
+    return registry.newest(found.entries)
 
 
 def description(name: str) -> str:
@@ -66,25 +45,18 @@ def description(name: str) -> str:
     return package.read_spec(path).description if path.is_file() else ""
 
 
-def cache() -> Path:
-    """Folder for what was fetched: ``CARE_HOME``, or the platform's cache folder."""
-    if home := os.environ.get("CARE_HOME"):
-        return Path(home)
-    import pooch
-
-    return Path(pooch.os_cache("care-zoo"))
-
-
 def locate(model: str, *, zoo: str | None = None, progress: Any = None) -> Package:
     """Find a model, fetching it if need be.
 
     Parameters
     ----------
     model
-        A zoo name, a package folder, a zip, an ``rdf.yaml`` or an address of a zip.
+        A zoo name, ``NAME@VERSION``, a package folder, a zip, an ``rdf.yaml`` or an
+        address of a zip.
     zoo
-        Folder or address of a zoo; by default that of ``CARE_ZOO``, then the packages
-        that came with this project, then the registry's own address.
+        Folder or address of a zoo; by default that of ``CARE_ZOO``. What it does not
+        have is sought in the packages that came with this project, then at the
+        registry's own address. What was fetched once needs no network again.
     progress
         A progress bar for downloads, as pooch takes it.
 
@@ -94,45 +66,150 @@ def locate(model: str, *, zoo: str | None = None, progress: Any = None) -> Packa
         If there is no such model; near names are suggested.
     FileError
         If it cannot be fetched, or is not what the registry says.
+
+    Warns
+    -----
+    SourceWarning
+        If a source that comes before the one that had it failed.
     """
-    if model.startswith(SCHEMES):
-        archive = _download(model, None, cache() / "downloads", progress)
-        return package.read(archive, cache())
-    entries = registry()
-    if model in entries:  # a folder of the same name is ./model
-        source = zoo or os.environ.get("CARE_ZOO") or None
-        return _zoo_package(entries[model], source, progress)
+    if is_address(model):
+        return _at_address(model, progress)
+    found = sources.named(zoo)
+    entries = [*(found.entries if found else ()), *sources.own()]
+    name, _, version = model.partition("@")
+    if any(entry.name == name for entry in entries):  # a folder of that name is ./name
+        entry = _entry(entries, found, name, version)
+        return _first(entry, _sources(entry, found, progress), found)
     if Path(model).exists():
-        return package.read(Path(model), cache())
-    raise ModelNotFoundError(_unknown(model, list(entries)))
+        return package.read(Path(model), cache.folder())
+    raise ModelNotFoundError(_unknown(model, registry.newest(entries)))
 
 
-def _zoo_package(entry: Entry, zoo: str | None, progress: Any) -> Package:
-    """Try the zoo that was named, else the bundled packages, else the registry."""
-    if zoo is not None and zoo.startswith(SCHEMES):
-        return _fetch(entry, f"{zoo.rstrip('/')}/{entry.file}", progress)
-    folder = care_zoo.MODELS if zoo is None else Path(zoo)
-    if (folder / entry.file).is_file():
-        return _verified(folder / entry.file, entry)
-    if (folder / entry.name).is_dir():
-        return package.read(folder / entry.name, cache())
-    kept = cache() / entry.file
-    if zoo is None and kept.is_file():
-        return _verified(kept, entry)
-    if zoo is None and entry.address:
-        return _fetch(entry, entry.address, progress)
+def _at_address(address: str, progress: Any) -> Package:
+    """Open a package at an address that a person gave; it is fetched once."""
+    import hashlib
+
+    from care_runtime import download
+
+    key = hashlib.sha256(address.encode()).hexdigest()[:24]
+    target = cache.folder() / "downloads" / f"{key}-{_last(address)}"
+    if not target.is_file():
+        download.fetch(address, target, progress=progress)
+    found = package.read(target, cache.folder())
+    digest = package.sha256(target)
+    return replace(found, listed=any(e.sha256 == digest for e in sources.own()))
+
+
+def _last(address: str) -> str:
+    name = address.partition("?")[0].rstrip("/").rpartition("/")[2]
+    safe = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "._-"))
+    return safe[-80:].lstrip(".") or "package"
+
+
+def _entry(entries: list[Entry], zoo: Zoo | None, name: str, version: str) -> Entry:
+    """Choose a version; the zoo that was named has the word before the project."""
+    known = registry.versions(list(zoo.entries) if zoo else entries, name)
+    known = known or registry.versions(entries, name)
+    chosen = [e for e in known if version in ("", e.version)]
+    chosen = chosen or [e for e in entries if (e.name, e.version) == (name, version)]
+    if not chosen:
+        have = ", ".join(dict.fromkeys(e.version for e in known))
+        msg = f"expected a version of {name!r}, found {version!r}: there is {have}"
+        raise ModelNotFoundError(msg)
+    entry = chosen[0]
+    for own in sources.own():
+        if own.file == entry.file and own.sha256 != entry.sha256:
+            msg = (
+                f"expected {entry.file} of the sha256 {own.sha256[:12]}... that came "
+                f"with care-zoo, found {entry.sha256[:12]}... in the zoo "
+                f"{zoo.place if zoo else ''}: do not use it, or publish it there under "
+                "a version of its own"
+            )
+            raise FileError(msg)
+    return entry
+
+
+def _sources(entry: Entry, zoo: Zoo | None, progress: Any) -> list[Source]:
+    """Order the places where a package may be, the nearest word first."""
+
+    def fetched(address: str, *, given: bool) -> Source:
+        allow = None if given else addresses.require_public
+        return lambda: _fetch(entry, address, progress, allow)
+
+    found: list[Source] = []
+    if zoo is not None and not zoo.remote:
+        place = Path(zoo.place)
+        found.append(lambda: _in_folder(entry, place))
+    elif zoo is not None:
+        found += [
+            lambda: _kept(entry),
+            fetched(f"{zoo.place}/{entry.file}", given=True),
+        ]
+    if any(own.sha256 == entry.sha256 for own in sources.own()):
+        found.append(lambda: _in_folder(entry, care_zoo.MODELS))
+    found.append(lambda: _kept(entry))
+    ours = {own.address for own in sources.own() if own.sha256 == entry.sha256}
+    for address in dict.fromkeys([entry.address, *ours]):
+        if address:
+            near = zoo is not None and addresses.same_host(address, zoo.place)
+            found.append(fetched(address, given=near or address in ours))
+    return found
+
+
+def _first(entry: Entry, places: list[Source], zoo: Zoo | None) -> Package:
+    """Take the first source that has the package; tell of those that failed."""
+    failed: list[FileError] = []
+    for source in places:
+        try:
+            found = source()
+        except FileError as error:
+            failed.append(error)
+            continue
+        if found is not None:
+            if failed:
+                _warn(f"{failed[0]}; {entry.name} was taken from {found.folder}")
+            known = any(own.sha256 == entry.sha256 for own in sources.own())
+            return replace(found, listed=known)
+    if failed:
+        more = f" (nor elsewhere: {failed[-1]})" if len(failed) > 1 else ""
+        msg = f"{failed[0]}{more}"
+        raise FileError(msg) from failed[0]
+    place = f"the zoo {zoo.place}" if zoo else str(care_zoo.MODELS)
     msg = (
-        f"the model {entry.name!r} is neither in {folder} nor in the cache: name a zoo "
-        "with --zoo or CARE_ZOO, a folder or an http address"
+        f"the model {entry.name!r} {entry.version} is neither in {place} nor in the "
+        "cache: name a zoo with --zoo or CARE_ZOO, a folder or an http address"
     )
     raise ModelNotFoundError(msg)
 
 
-def _fetch(entry: Entry, address: str, progress: Any) -> Package:
-    target = cache() / entry.file
-    if not (target.is_file() and package.sha256(target) == entry.sha256):
-        _download(address, entry.sha256, target.parent, progress, target.name)
-    return package.read(target, cache())
+def _in_folder(entry: Entry, folder: Path) -> Package | None:
+    """Open a package in a zoo on this machine, a zip by version or a folder."""
+    archive, unpacked = folder / entry.file, folder / entry.name
+    if archive.is_file():
+        return _verified(archive, entry)
+    if any((unpacked / name).is_file() for name in package.NAMES):
+        found = package.read(unpacked, cache.folder())
+        if found.version == entry.version:
+            return found
+    return None
+
+
+def _kept(entry: Entry) -> Package | None:
+    """Open what was fetched before, unless it is damaged and is to be fetched again."""
+    archive = cache.folder() / cache.PACKAGES / entry.file
+    if archive.is_file() and package.sha256(archive) == entry.sha256:
+        return package.read(archive, cache.folder())
+    return None
+
+
+def _fetch(
+    entry: Entry, address: str, progress: Any, allow: Callable[[str], None] | None
+) -> Package:
+    from care_runtime import download
+
+    target = cache.folder() / cache.PACKAGES / entry.file
+    download.fetch(address, target, sha256=entry.sha256, progress=progress, allow=allow)
+    return package.read(target, cache.folder())
 
 
 def _verified(archive: Path, entry: Entry) -> Package:
@@ -142,44 +219,21 @@ def _verified(archive: Path, entry: Entry) -> Package:
             "knows it (its sha256 differs): delete it and fetch it again"
         )
         raise FileError(msg)
-    return package.read(archive, cache())
+    return package.read(archive, cache.folder())
 
 
-def _download(
-    address: str,
-    sha256: str | None,
-    folder: Path,
-    progress: Any,
-    name: str | None = None,
-) -> Path:
-    """Download with pooch, which hashes before it moves the file to its place."""
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")
-    known = f"sha256:{sha256}" if sha256 else None
-    downloader = pooch.HTTPDownloader(progressbar=progress or False)
-    try:
-        return Path(pooch.retrieve(address, known, name, folder, downloader=downloader))
-    except Exception as error:
-        # pooch leaves the connection of a request that was refused open.
-        if (response := getattr(error, "response", None)) is not None:
-            response.close()
-        reason = " ".join(str(error).split())
-        msg = (
-            f"expected to fetch {address}, found that it cannot be had ({reason}): "
-            "check the address and the network, and try again"
-        )
-        raise FileError(msg) from error
+def _warn(text: str) -> None:
+    warnings.warn(text, SourceWarning, stacklevel=4)
 
 
-def _unknown(model: str, names: list[str]) -> str:
+def _unknown(model: str, known: dict[str, Entry]) -> str:
     if any(mark in model for mark in "/\\."):
         return (
             "expected a zoo name, or the package of a model as folder, zip or "
             f"rdf.yaml, found nothing at {model!r}: check the path"
         )
-    near = get_close_matches(model, names, 1)
+    near = get_close_matches(model.partition("@")[0], known, 1)
     hint = (
-        f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+        f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
     )
     return f"expected the name of a model of the zoo, found {model!r}: {hint}"

@@ -13,7 +13,7 @@ from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
 from care_runtime.naming import name
 from care_runtime.scratch import LARGE
 from care_runtime.source import Source, require_real
-from care_runtime.tiffcheck import quiet, require_whole
+from care_runtime.tiffcheck import quiet, require_honest, require_line, require_whole
 from care_runtime.tiffmeta import calibration
 from care_runtime.tiffwrite import write
 
@@ -86,8 +86,10 @@ def source(
     import tifffile
 
     with _explained(path), tifffile.TiffFile(path) as tif:
+        require_line(tif, path)
         found, letters = _series(tif, path, series)
         for each in found:
+            require_honest(tif, each, path)
             require_whole(tif, each, path)
             tiffwindow.prepare(each)
         first, numbers = found[0], {id(s): i for i, s in enumerate(tif.series)}

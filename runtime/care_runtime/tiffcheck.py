@@ -18,6 +18,13 @@ TAGS = frozenset({270, 273, 279, 282, 283, 324, 325, 50838, 50839})
 """Tags that a file cannot do without: where its pixels are and what they mean."""
 
 
+RATIO = 2000
+"""Bytes of pixels that a byte of a file may stand for; deflate reaches 1032."""
+
+ROOM = 1 << 30
+"""Bytes of pixels that any file may announce: a blank image shrinks to nothing."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep tifffile from printing what is raised as an error, or is harmless."""
@@ -31,6 +38,63 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(drop)
+
+
+def require_line(tif: Any, path: Path) -> None:
+    """Raise if the chain of pages leads back to itself: tifffile follows it for ever.
+
+    Raises
+    ------
+    FileError
+        If it does.
+    """
+    form, offset = tif.tiff, tif.pages.first.offset
+    seen: set[int] = set()
+    while offset:
+        if offset in seen:
+            msg = (
+                f"expected a chain of pages in {path}, found that it leads back to "
+                "itself: it is damaged; copy it again from where it was recorded"
+            )
+            raise FileError(msg)
+        seen.add(offset)
+        try:
+            _entries(tif, offset)
+            pointer = tif.filehandle.read(form.offsetsize)
+            offset = struct.unpack(form.offsetformat, pointer)[0]
+        except struct.error:
+            return  # the file is cut, which is told later
+
+
+def require_honest(tif: Any, series: Any, path: Path) -> None:
+    """Raise if the pixels are more than the file can hold, however it is compressed.
+
+    A header of some bytes may announce an image of terabytes; memory and disk for it
+    would be taken before it is found out.
+
+    Raises
+    ------
+    FileError
+        If the announced size is beyond all compression.
+    """
+    size, found = tif.filehandle.size, math.prod(map(int, series.shape))
+    bytes_ = found * max(1, series.dtype.itemsize if series.dtype else 1)
+    if bytes_ > max(ROOM, RATIO * size) or bytes_ >= 1 << 62:
+        msg = (
+            f"expected at most {RATIO} times its {size} bytes as pixels of {path}, "
+            f"found that it announces an array of shape {series.shape}: it lies about "
+            "its size, or is damaged; copy it again from where it was recorded"
+        )
+        raise FileError(msg)
+    page = series.keyframe
+    pieces, there = math.prod(page.chunked), len(page.dataoffsets)
+    if series.dataoffset is None and pieces > there:
+        msg = (
+            f"expected {pieces} strips or tiles in a page of {path}, as its shape "
+            f"{page.shape} needs, found {there}: it is damaged; copy it again from "
+            "where it was recorded"
+        )
+        raise FileError(msg)
 
 
 def require_whole(tif: Any, series: Any, path: Path) -> None:
@@ -130,5 +194,8 @@ def _entries(tif: Any, offset: int) -> bytes:
     form = tif.tiff
     tif.filehandle.seek(offset)
     count = struct.unpack(form.tagnoformat, tif.filehandle.read(form.tagnosize))[0]
+    if count * form.tagsize > tif.filehandle.size:
+        msg = f"a page of {count} tags"
+        raise struct.error(msg)
     entries: bytes = tif.filehandle.read(count * form.tagsize)
     return entries

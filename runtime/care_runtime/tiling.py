@@ -95,7 +95,13 @@ class Plan:
 
 
 def line(
-    size: int, *, multiple: int = 1, halo: int = 0, tile: int | None = None
+    size: int,
+    *,
+    multiple: int = 1,
+    halo: int = 0,
+    tile: int | None = None,
+    least: int = 0,
+    exact: int | None = None,
 ) -> Line:
     """Cut one axis.
 
@@ -114,14 +120,19 @@ def line(
         Context that a kept pixel needs on each side.
     tile
         Kept size between two others, rounded up to the grid; None keeps the axis whole.
+    least, exact
+        Pixels that the network takes at least, or the only number that it takes.
     """
-    halo, padded = _ceil(halo, multiple), _ceil(size, multiple)
+    if exact is not None:
+        return _exact(size, multiple, halo, exact)
+    halo, padded = _ceil(halo, multiple), _ceil(max(size, least), multiple)
     before = (padded - size) // 2
     kept = padded if tile is None else min(padded, _ceil(max(tile, 1), multiple))
-    if kept + 2 * halo >= padded:  # one tile reads as much as several would
+    if max(kept + 2 * halo, least) >= padded:  # one tile reads as much as several would
         kept = padded
     count = 1 if kept == padded else -(-(padded - 2 * halo) // kept)
     read = _ceil(-(-(padded + 2 * halo * (count - 1)) // count), multiple)
+    read = min(padded, max(read, _ceil(least, multiple)))
     cuts, first, start = [], 0, 0
     while start < padded:
         first = min(first, padded - read)
@@ -195,6 +206,30 @@ def grown(
         if best is None:
             return found
         axis, found[axis], lines[axis] = best
+
+
+def _exact(size: int, multiple: int, halo: int, exact: int) -> Line:
+    """Cut an axis for a network that takes one size."""
+    padded = exact + _ceil(max(0, size - exact), multiple)
+    before = (padded - size) // 2
+    fits = exact - 2 * halo >= multiple
+    cuts, done = [], 0  # pixels of the padded axis that are written
+    while done < padded:
+        first = min(max(0, done - halo), padded - exact)
+        if fits:
+            first = first // multiple * multiple
+        end = padded if first + exact >= padded else first + exact - halo
+        a, b = max(done, before), min(end, before + size)
+        if a < b:
+            cuts.append(
+                Cut(
+                    slice(first, first + exact),
+                    slice(a - first, b - first),
+                    slice(a - before, b - before),
+                )
+            )
+        done = end
+    return Line(size, before, padded, tuple(cuts))
 
 
 def _ceil(size: int, multiple: int) -> int:

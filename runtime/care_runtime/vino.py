@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import cores
+from care_runtime import cores, wire
 from care_runtime.errors import EngineError
 from care_runtime.tiling import GROWTH
 
@@ -57,7 +57,7 @@ class VinoEngine:
     threads
         CPU threads; 0 for the cores that this process has.
     outputs
-        Names of those to compute and give back, in this order; None for all.
+        Names or places of those to compute and give back, in this order; None for all.
 
     Attributes
     ----------
@@ -88,12 +88,15 @@ class VinoEngine:
         source: Path | bytes,
         *,
         threads: int = 0,
-        outputs: Sequence[str] | None = None,
+        outputs: Sequence[str | int] | None = None,
     ) -> None:
         count = cores.threads(threads)
+        if not isinstance(source, bytes):
+            wire.check(source)
         self.version = str(_openvino().__version__).partition("-")[0]
         network = self._read(source)
         self.inputs = tuple(tensor.any_name for tensor in network.inputs)
+        self._type = network.input().element_type.to_dtype()
         self.outputs = _select(network, source, outputs)
         hints = {**HINTS, "INFERENCE_NUM_THREADS": count}
         try:
@@ -135,8 +138,9 @@ class VinoEngine:
             request = self._idle.pop() if self._idle else None
         try:
             request = request or self._compiled.create_infer_request()
-            found = request.infer([np.ascontiguousarray(x)], share_inputs=True)
-            answers = [found[i] for i in self._order]
+            image = np.ascontiguousarray(x, self._type)
+            found = request.infer([image], share_inputs=True)
+            answers = [np.asarray(found[i], np.float32) for i in self._order]
         except Exception as error:
             msg = (
                 f"expected the network to run on a tile of shape {x.shape}, found: "
@@ -179,22 +183,23 @@ def _core() -> Any:
 
 
 def _select(
-    network: Any, source: Path | bytes, outputs: Sequence[str] | None
+    network: Any, source: Path | bytes, outputs: Sequence[str | int] | None
 ) -> tuple[str, ...]:
     """Take away the outputs that nobody asks for, so that they are not computed."""
     found = tuple(tensor.any_name for tensor in network.outputs)
     if outputs is None:
         return found
-    if not set(outputs) <= set(found):
+    if not set(outputs) <= {*found, *range(len(found))}:
         msg = (
             f"expected the outputs {tuple(outputs)} from {_called(source)}, found "
             f"{found}"
         )
         raise EngineError(msg)
+    wanted = tuple(found[o] if isinstance(o, int) else o for o in outputs)
     for name, result in zip(found, network.get_results(), strict=True):
-        if name not in outputs:
+        if name not in wanted:
             network.remove_result(result)
-    return tuple(outputs)
+    return wanted
 
 
 def _called(source: Path | bytes) -> str:

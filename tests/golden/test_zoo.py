@@ -15,7 +15,7 @@ from care_runtime.score import score
 from care_runtime.spec import Spec
 from care_runtime.verify import verify
 
-ENTRIES = store.registry()
+ENTRIES = store.names()
 models = pytest.mark.parametrize("name", ENTRIES)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from care_runtime import doctor, engine, memory, store, vino, wheels
+from care_runtime import cache, doctor, engine, memory, vino, wheels
 from care_runtime.cli import main
 from care_runtime.errors import EngineError
 
@@ -30,7 +30,7 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Names:
     monkeypatch.setattr(doctor, "_loads", lambda library: False)
     monkeypatch.setattr(vino, "installed", lambda: False)
     monkeypatch.setattr(memory, "free", lambda: 8 << 30)
-    monkeypatch.setattr(store, "cache", lambda: tmp_path / "cache" / "care-zoo")
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "cache" / "care-zoo")
     return found
 
 
@@ -250,9 +250,9 @@ def test_a_cache_that_cannot_be_written(
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setattr(store, "cache", lambda: tmp_path / "file" / "care-zoo")
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "file" / "care-zoo")
     assert faults() == ["cache folder"]
-    monkeypatch.setattr(store, "cache", lambda: tmp_path)
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", fail)
     found = look("cache folder")  # as a user whom the folder refuses
     assert "Permission denied" in found.found

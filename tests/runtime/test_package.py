@@ -14,6 +14,7 @@ from tiny import noise, one_line
 
 import care_runtime
 from care_runtime import package as package_
+from care_runtime import zips
 from care_runtime.errors import FileError, SpecError
 from care_runtime.tensor import File
 
@@ -120,7 +121,7 @@ def test_zips_that_lead_out_are_refused(tmp_path: Path, name: str, link: bool) -
 def test_a_zip_that_is_too_large(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(package_, "LARGEST", 1000)
+    monkeypatch.setattr(zips, "LARGEST", 1000)
     package_.pack(package, tmp_path / "large.zip")
     with pytest.raises(FileError, match="1000") as error:
         package_.read(tmp_path / "large.zip", tmp_path / "cache")

@@ -10,7 +10,7 @@ import click
 from care_runtime import __version__
 from care_runtime.commands import FAILED, Commands
 from care_runtime.errors import OptionError
-from care_training import options, show
+from care_training import options, show, zoocommands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,14 +264,8 @@ def import_csbdeep(
     )
 
 
-@main.command()
-@click.argument("package", type=options.FOLDER)
-def add(package: Path) -> None:
-    """Place PACKAGE in the zoo of the checkout, with its line in the registry."""
-    from care_training import zoo
-
-    entry = zoo.add(package)
-    click.echo(f"{entry.file} sha256:{entry.sha256}")
+main.add_command(zoocommands.add)
+main.add_command(zoocommands.publish)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

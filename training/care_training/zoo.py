@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 import care_zoo
-from care_runtime import package, store
+from care_runtime import package, registry, sources
 from care_runtime.errors import ExportError
 from care_runtime.files import written
-from care_runtime.store import Entry
+from care_runtime.registry import Entry
 
 
 def add(folder: Path) -> Entry:
@@ -34,12 +34,14 @@ def add(folder: Path) -> Entry:
         _replace(folder, target)
     with tempfile.TemporaryDirectory() as scratch:
         digest = package.pack(target, Path(scratch) / "package.zip")
-    entries = store.registry()
-    address = entries[name].address if name in entries else None
-    entry = Entry(f"{name}/{found.spec.care.version}.zip", digest, address)
-    entries[name] = entry
+    known = sources.own()
+    file = f"{name}/{found.spec.care.version}.zip"
+    address = next((e.address for e in known if e.file == file), None)
+    entry = Entry(file, digest, address)
+    # An older version without an address can no more be had.
+    others = [e for e in known if e.file != file and (e.name != name or e.address)]
     with written(care_zoo.REGISTRY) as partial:
-        partial.write_text("".join(_line(e) for e in entries.values()), "utf-8")
+        partial.write_text(registry.text_of([*others, entry]), "utf-8")
     return entry
 
 
@@ -52,6 +54,6 @@ def _replace(folder: Path, target: Path) -> None:
     partial.rename(target)
 
 
-def _line(entry: Entry) -> str:
-    words = (entry.file, f"sha256:{entry.sha256}", entry.address)
-    return " ".join(word for word in words if word) + "\n"
+def packages() -> list[Path]:
+    """List the packages of the checkout."""
+    return sorted(path.parent for path in care_zoo.MODELS.glob("*/rdf.yaml"))

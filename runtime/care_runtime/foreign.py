@@ -1,0 +1,154 @@
+"""Foreign: a `CareConfig` for models of others, derived from their descriptions.
+
+bioimage.io says what goes in and comes out, and this is all that is made of it: sizes
+become tiles, halos their overlap, and the steps of pre- and postprocessing are taken on
+whole frames. What cannot be followed is refused by the name of its field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from care_runtime.care import CareConfig, Normalization, Output, Tiling
+from care_runtime.errors import SpecError
+from care_runtime.stepcheck import require_known
+from care_runtime.tensor import ReferenceSize, SteppedSize
+
+if TYPE_CHECKING:
+    from care_runtime.spec import Spec
+    from care_runtime.tensor import Axis, Tensor
+
+TILES = {2: 512, 3: 64}
+"""Default kept size of a tile in planes and volumes, where any size will do."""
+
+OVERLAP = 8
+"""Part of a fixed size that serves as halo, where an output tells of none."""
+
+
+def completed(spec: Spec) -> Spec:
+    """Return a description with a `config.care`, its own or a derived one."""
+    return spec if spec.care is not None else replace(spec, care=derive(spec))
+
+
+def derive(spec: Spec) -> CareConfig:
+    """Say in our words what the description of another project says.
+
+    Raises
+    ------
+    SpecError
+        If it asks for what this runtime cannot do; the field is named.
+    """
+    if len(spec.inputs) != 1:
+        names = ", ".join(tensor.id for tensor in spec.inputs)
+        msg = f"inputs: expected one, the image, found several ({names})"
+        raise _refused(spec, msg)
+    tensor = spec.input
+    try:
+        known = {tensor.id, *(output.id for output in spec.outputs)}
+        require_known(tensor.operations, "inputs[0].preprocessing", {tensor.id})
+        for number, output in enumerate(spec.outputs):
+            where = f"outputs[{number}]"
+            require_known(output.operations, f"{where}.postprocessing", known)
+            _require_sizes(tensor, output, where)
+        tiling = _tiling(spec)
+    except SpecError as error:
+        raise _refused(spec, str(error)) from None
+    return CareConfig(
+        task="other",
+        version=str(spec.about.get("version") or 0),
+        normalization=Normalization(None, invert=False, steps=tensor.operations),
+        tiling=tiling,
+        outputs={
+            output.id: Output("other", "none", output.operations)
+            for output in spec.outputs
+        },
+    )
+
+
+def _refused(spec: Spec, problem: str) -> SpecError:
+    return SpecError(f"the model {spec.name!r} cannot be run: {problem}")
+
+
+def _require_sizes(source: Tensor, target: Tensor, where: str) -> None:
+    """Refuse outputs of another size than the input's."""
+    sizes = {axis.letter: axis for axis in source.axes}
+    for axis in target.axes:
+        at = f"{where}.axes, {axis.id}"
+        if axis.letter in "BC":
+            continue
+        own = sizes.get(axis.letter)
+        if axis.letter not in "ZYX" or own is None:
+            msg = f"{at}: expected an axis of space of the input, found {axis.kind!r}"
+            raise SpecError(msg)
+        match axis.size:
+            case ReferenceSize(offset=offset) if offset or axis.scale != own.scale:
+                msg = f"{at}: expected the input's size, found an offset or scale"
+                raise SpecError(msg)
+            case int(size) if size != own.size:
+                msg = f"{at}: expected the input's size {own.size}, found {size}"
+                raise SpecError(msg)
+
+
+def _tiling(spec: Spec) -> Tiling:
+    tensor = spec.input
+    batch = next((a for a in tensor.axes if a.letter == "B"), None)
+    if batch is not None and batch.size not in (None, 1):
+        msg = f"inputs[0].axes, batch: expected a size of 1, found {batch.size!r}"
+        raise SpecError(msg)
+    space = [axis for axis in tensor.axes if axis.kind == "space"]
+    multiple, least, exact, halos = {}, {}, {}, {}
+    whole = []
+    for axis in space:
+        name = axis.letter.lower()
+        halo = _halo(spec, axis.letter)
+        size, grid = _sizes(axis, TILES.get(len(space), 64))
+        multiple[name] = grid
+        lost = any(axis.letter not in output.letters for output in spec.outputs)
+        if size is not None:
+            exact[name] = size
+            halos[name] = size // OVERLAP if halo is None else halo
+            if 2 * halos[name] >= size or lost:
+                halos[name] = 0
+        else:
+            halos[name] = halo or 0
+            least[name] = axis.size.least if isinstance(axis.size, SteppedSize) else 1
+            if halo is None or lost:
+                whole.append(name)
+        if lost:
+            whole.append(name)
+    kept = {n: TILES.get(len(space), 64) for n in multiple if n not in exact}
+    return Tiling(multiple, halos, kept, tuple(dict.fromkeys(whole)), least, exact)
+
+
+def _sizes(axis: Axis, wished: int) -> tuple[int | None, int]:
+    """Return the one size that is used, if there is only one, and the grid."""
+    match axis.size:
+        case int(size):
+            return _positive(size, axis), 1
+        case SteppedSize(least, step):
+            _positive(least, axis)
+            if step <= 0:
+                return least, 1
+            if least % step:
+                return least + max(0, -(-(wished - least) // step)) * step, step
+            return None, step
+        case None:
+            return None, 1
+    msg = f"inputs[0].axes, {axis.id}: expected a size of its own, found {axis.size}"
+    raise SpecError(msg)
+
+
+def _positive(size: int, axis: Axis) -> int:
+    if size < 1:
+        msg = f"inputs[0].axes, {axis.id}: expected a size of 1 or more, found {size}"
+        raise SpecError(msg)
+    return size
+
+
+def _halo(spec: Spec, letter: str) -> int | None:
+    """Return the largest halo of an axis, None if no output tells of one."""
+    found = [
+        output.axis(letter).halo for output in spec.outputs if letter in output.letters
+    ]
+    return max(found, default=0) or None

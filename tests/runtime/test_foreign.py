@@ -1,0 +1,451 @@
+"""Foreign: packages of others run, or are refused by the name of a field."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import tifffile
+import tiny
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
+from tiny import noise, one_line
+
+import care_runtime
+from care_runtime import package as package_
+from care_runtime.cli import main
+from care_runtime.errors import AxesError, CareError, OptionError, SpecError
+from care_runtime.spec import Spec
+from care_runtime.tiling import line
+from care_runtime.verify import verify
+
+BROAD = Path(__file__).parents[3] / "shared" / "third_party" / "unet2d_nuclei_broad"
+KERNEL = np.random.default_rng(0).normal(0, 0.3, (1, 1, 5, 5)).astype(np.float32)
+
+
+# networks of others: their tensors have names of their own
+
+
+def info(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def network(
+    nodes: list[Any],
+    source: Any,
+    targets: list[Any],
+    weights: dict[str, Any] | None = None,
+) -> onnx.ModelProto:
+    made = [numpy_helper.from_array(w, name) for name, w in (weights or {}).items()]
+    graph = helper.make_graph(nodes, "foreign", [source], targets, made)
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def convolution(size: Any = "n") -> onnx.ModelProto:
+    """Convolve a plane; it takes one size only, if one is given."""
+    node = helper.make_node("Conv", ["in0", "w"], ["out0"], pads=[2] * 4)
+    shape = [1, 1, size, f"{size}x" if size == "n" else size]
+    return network([node], info("in0", shape), [info("out0", shape)], {"w": KERNEL})
+
+
+def convolved(image: Any) -> Any:
+    padded = np.pad(np.float32(image), 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
+    return (windows * KERNEL[0, 0]).sum((-1, -2))
+
+
+def axis(name: str, **more: Any) -> dict[str, Any]:
+    kind = {"batch": "batch", "channel": "channel"}.get(name, "space")
+    return {"type": kind, "id": name, **more}
+
+
+def tensor(name: str, *axes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": name, "axes": list(axes), **more}
+
+
+def same(name: str, **more: Any) -> dict[str, Any]:
+    """Describe an output axis as long as the input's."""
+    return axis(name, size={"tensor_id": "raw", "axis_id": name}, **more)
+
+
+def channel(count: int = 1) -> dict[str, Any]:
+    return axis("channel", channel_names=[f"c{i}" for i in range(count)])
+
+
+def plane(size: Any, *steps: Any) -> dict[str, Any]:
+    space = [axis(a, size=size) for a in "yx"]
+    return tensor("raw", axis("batch"), channel(), *space, preprocessing=list(steps))
+
+
+def answer(*steps: Any, halo: int = 0, name: str = "out") -> dict[str, Any]:
+    space = [same(a, **({"halo": halo} if halo else {})) for a in "yx"]
+    return tensor(name, axis("batch"), channel(), *space, postprocessing=list(steps))
+
+
+def package(
+    folder: Path, model: onnx.ModelProto, source: Any, *targets: Any, **more: Any
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "weights.onnx")
+    sources = source if isinstance(source, list) else [source]
+    values = {
+        "format_version": "0.5.4",
+        "type": "model",
+        "name": "of others",
+        "inputs": sources,
+        "outputs": list(targets),
+        "weights": {"onnx": {"source": "weights.onnx", "opset_version": 17}},
+        **more,
+    }
+    plain = json.loads(json.dumps(values))  # PyYAML writes aliases of shared lists
+    tiny.write_description(folder, plain)
+    return folder
+
+
+def load(folder: Path, **more: Any) -> care_runtime.Restorer:
+    return care_runtime.load(package_.read_folder(folder), device="cpu", **more)
+
+
+STEPPED = {"min": 16, "step": 16}
+SIZES = [(40, 50), (9, 100), (64, 64), (130, 33), (1, 1)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_fixed_size_is_tiled(tmp_path: Path, size: tuple[int, int]) -> None:
+    run = load(package(tmp_path, convolution(32), plane(32), answer(halo=4)))
+    image = noise("YX", Y=size[0], X=size[1])
+    found = run(image, "YX").image
+    assert (found.shape, found.dtype) == (size, np.float32)
+    inside = (slice(2, -2), slice(2, -2)) if min(size) >= 32 else (slice(0, 0),)
+    np.testing.assert_allclose(
+        found[inside], convolved(image)[inside], rtol=1e-4, atol=1e-2
+    )
+
+
+def test_a_fixed_size_without_a_halo(tmp_path: Path) -> None:
+    run = load(package(tmp_path, convolution(32), plane(32), answer()))
+    image = noise("YX", Y=80, X=70)
+    found = run(image, "YX").image[2:-2, 2:-2]
+    np.testing.assert_allclose(
+        found, convolved(image)[2:-2, 2:-2], rtol=1e-4, atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("size", [STEPPED, {"min": 17, "step": 4}, None])
+@pytest.mark.parametrize("halo", [0, 4])
+def test_stepped_and_free_sizes(tmp_path: Path, size: Any, halo: int) -> None:
+    source = plane(size) if size else plane(1)
+    for known in source["axes"][2:] if size is None else ():
+        known.pop("size")
+    run = load(package(tmp_path, convolution(), source, answer(halo=halo)))
+    sizes = []
+
+    def network(x: Any) -> Any:
+        sizes.append(x.shape[2:])
+        return inner(x)
+
+    inner, run.network = run.network, network
+    image = noise("YX", Y=75, X=90)
+    found = run(image, "YX", tile=20).image[2:-2, 2:-2]
+    np.testing.assert_allclose(
+        found, convolved(image)[2:-2, 2:-2], rtol=1e-4, atol=1e-2
+    )
+    for pixels in (n for shape in sizes for n in shape):
+        if size is not None:
+            assert (pixels - size["min"]) % size["step"] == 0
+            assert pixels >= size["min"]
+    if halo and size is not None and size["min"] == 16:
+        assert len(sizes) > 1
+
+
+@pytest.mark.parametrize("size", [1, 5, 31, 32, 33, 57, 64, 100])
+@pytest.mark.parametrize(
+    ("exact", "halo", "multiple"), [(32, 4, 1), (32, 9, 4), (8, 3, 1)]
+)
+def test_lines_of_one_size(size: int, exact: int, halo: int, multiple: int) -> None:
+    made = line(size, exact=exact, halo=halo, multiple=multiple, tile=5)
+    written: list[int] = []
+    for cut in made.cuts:
+        assert cut.read.stop - cut.read.start == exact
+        assert 0 <= cut.read.start <= cut.read.stop <= made.padded
+        written += range(cut.write.start, cut.write.stop)
+        assert cut.keep.stop - cut.keep.start == cut.write.stop - cut.write.start
+        assert cut.read.start + cut.keep.start - made.before == cut.write.start
+        if cut.read.start > 0:
+            assert cut.keep.start >= halo
+        if cut.read.stop < made.padded:
+            assert exact - cut.keep.stop >= halo
+    assert written == list(range(size))
+
+
+def test_steps_before_and_after(tmp_path: Path) -> None:
+    before = [
+        {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}},
+        {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}},
+    ]
+    after = [
+        {"id": "sigmoid"},
+        {"id": "scale_mean_variance", "kwargs": {"reference_tensor": "raw"}},
+    ]
+    run = load(
+        package(tmp_path, convolution(), plane(STEPPED, *before), answer(*after))
+    )
+    image = noise("TYX", T=2, Y=32, X=48)
+    found = run(image, "TYX").image
+    for plane_, result in zip(image.astype(float), found, strict=True):
+        x = (plane_ - plane_.mean()) / (plane_.std() + 1e-6)
+        y = 1 / (1 + np.exp(-convolved(x)))
+        y = (y - y.mean()) / (y.std() + 1e-6) * plane_.std() + plane_.mean()
+        np.testing.assert_allclose(result, y, rtol=1e-3, atol=1e-2)
+
+
+def test_percentiles_of_a_person_come_first(tmp_path: Path) -> None:
+    step = {"id": "scale_linear", "kwargs": {"gain": 5.0}}
+    run = load(package(tmp_path, convolution(), plane(STEPPED, step), answer()))
+    image = noise("YX", Y=32, X=32)
+    np.testing.assert_allclose(
+        run(image, "YX").image, convolved(5.0 * image), rtol=1e-4, atol=0.1
+    )
+    low, high = np.percentile(image, (1, 99))
+    np.testing.assert_allclose(
+        run(image, "YX", normalize="1,99").image,
+        convolved((image - low) / (high - low)),
+        atol=1e-4,
+    )
+
+
+def test_a_channel_last_graph_of_several_outputs(tmp_path: Path) -> None:
+    shape = ["b", "y", "x", 3]
+    nodes = [
+        helper.make_node("Mul", ["rgb", "w"], ["weighted"]),
+        helper.make_node("ReduceSum", ["weighted", "last"], ["grey"]),
+        helper.make_node("Neg", ["rgb"], ["negative"]),
+    ]
+    weights = {"w": np.float32([1, 2, 4]), "last": np.int64([3])}
+    targets = [info("negative", shape), info("grey", ["b", "y", "x", 1])]
+    model = network(nodes, info("rgb", shape), targets, weights)
+    source = tensor(
+        "raw", axis("batch"), *(axis(a, size=STEPPED) for a in "yx"), channel(3)
+    )
+    space = [same(a) for a in "yx"]
+    first = tensor("inverse", axis("batch"), *space, channel(3))
+    second = tensor("sum", axis("batch"), *space, channel())
+    folder = package(tmp_path, model, source, first, second)
+    image = noise("CYX", "uint8", C=3, Y=20, X=31)
+    restored = load(folder)(image, "CYX")
+    np.testing.assert_array_equal(restored.outputs["inverse"], -image.astype("f4"))
+    total = (image.astype("f4") * np.float32([1, 2, 4])[:, None, None]).sum(0)
+    np.testing.assert_array_equal(restored.outputs["sum"].squeeze(), total)
+    only = load(folder, outputs=["sum"])(image, "CYX")
+    np.testing.assert_array_equal(only.image.squeeze(), total)
+    with pytest.raises(AxesError, match="3 channels"):
+        load(folder)(image[0], "YX")
+
+
+@pytest.mark.parametrize("letters", ["yx", "xy", "byx", "cyx", "yxc", "zyx", "bxyzc"])
+def test_any_axes_in_any_order(tmp_path: Path, letters: str) -> None:
+    names = {"b": "batch", "c": "channel"}
+    node = helper.make_node("Neg", ["a"], ["b"])
+    shape = [1 if a in "bc" else a for a in letters]
+    model = network([node], info("a", shape), [info("b", shape)])
+    known = {"b": axis("batch"), "c": channel()}
+    source = tensor("raw", *(known.get(a) or axis(a, size=STEPPED) for a in letters))
+    target = tensor("out", *(known.get(a) or same(names.get(a, a)) for a in letters))
+    run = load(package(tmp_path, model, source, target))
+    image = noise("TZYX", T=2, Z=3, Y=20, X=40)
+    found = run(image, "TZYX")
+    np.testing.assert_array_equal(found.image, -image.astype("f4"))
+    assert found.axes == "TZYX"
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "FLOAT16", "DOUBLE", "INT64"])
+def test_networks_of_other_types(tmp_path: Path, kind: str) -> None:
+    number = getattr(TensorProto, kind)
+    shape = [1, 1, "y", "x"]
+    node = helper.make_node("Identity", ["a"], ["b"])
+    model = network([node], info("a", shape, number), [info("b", shape, number)])
+    run = load(package(tmp_path, model, plane(STEPPED), answer()))
+    image = noise("YX", Y=20, X=40)
+    np.testing.assert_array_equal(run(image, "YX").image, image)
+
+
+# format 0.4
+
+
+def old(**more: Any) -> dict[str, Any]:
+    source = {
+        "name": "raw",
+        "axes": "bcyx",
+        "data_type": "float32",
+        "shape": {"min": [1, 1, 32, 32], "step": [0, 0, 16, 16]},
+        "preprocessing": [
+            {
+                "name": "scale_range",
+                "kwargs": {
+                    "mode": "per_sample",
+                    "axes": "yx",
+                    "min_percentile": 1,
+                    "max_percentile": 99.8,
+                },
+            }
+        ],
+    }
+    target = {
+        "name": "out",
+        "axes": "bcyx",
+        "data_type": "float32",
+        "halo": [0, 0, 8, 8],
+        "shape": {"reference_tensor": "raw", "scale": [1] * 4, "offset": [0] * 4},
+        "postprocessing": [
+            {"name": "clip", "kwargs": {"min": 0.0, "max": 0.5}},
+            {"name": "scale_linear", "kwargs": {"gain": 2.0, "offset": 1.0}},
+        ],
+    }
+    return {
+        "format_version": "0.4.10",
+        "inputs": [source],
+        "outputs": [target],
+        "test_inputs": ["in.npy"],
+        "test_outputs": ["out.npy"],
+        **more,
+    }
+
+
+def test_format_0_4(tmp_path: Path) -> None:
+    folder = package(tmp_path, convolution(), [], **old())
+    image = noise("YX", Y=96, X=64)
+    low, high = np.percentile(image, (1, 99.8))
+    expected = convolved((image - low) / (high - low)).clip(0, 0.5) * 2 + 1
+    np.save(folder / "in.npy", image[None, None])
+    np.save(folder / "out.npy", expected[None, None].astype(np.float32))
+    run = load(folder)
+    np.testing.assert_allclose(run(image, "YX").image, expected, atol=1e-5)
+    tiled = run(image, "YX", tile=16).image
+    np.testing.assert_allclose(tiled[2:-2, 2:-2], expected[2:-2, 2:-2], atol=1e-5)
+    found = package_.read_folder(folder)
+    assert verify(found, run.network).test["out"] < 1e-5  # type: ignore[arg-type]
+
+
+def test_channels_of_format_0_4() -> None:
+    values = old(name="old", weights={"onnx": {"source": "w.onnx"}})
+    values["inputs"][0]["shape"] = [1, 3, 64, 64]
+    spec = Spec.from_dict(values)
+    assert (spec.input.channels, spec.outputs[0].channels) == (3, 3)
+    values["inputs"][0]["shape"] = [1, 10**12, 64, 64]
+    with pytest.raises(SpecError, match="channels"):
+        Spec.from_dict(values)
+
+
+# what cannot be run
+
+
+def changed(**more: Any) -> Any:
+    return lambda source, target: (source | more, target)
+
+
+def on(letter: int, **more: Any) -> Any:
+    """Change an axis of the output."""
+
+    def change(source: Any, target: Any) -> Any:
+        target["axes"][letter] |= more
+        return source, target
+
+    return change
+
+
+def onto(letter: int, **more: Any) -> Any:
+    def change(source: Any, target: Any) -> Any:
+        source["axes"][letter] |= more
+        return source, target
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda s, t: ([s, s | {"id": "mask"}], t), r"inputs.*raw, mask"),
+        (
+            changed(preprocessing=[{"id": "magic"}]),
+            r"inputs\[0\]\.preprocessing\[0\], magic",
+        ),
+        (
+            lambda s, t: (s, t | {"postprocessing": [{"id": "stardist"}]}),
+            r"outputs\[0\]\.postprocessing\[0\], stardist",
+        ),
+        (onto(0, size=4), r"inputs\[0\]\.axes, batch"),
+        (onto(2, size=0), r"inputs\[0\]\.axes, y"),
+        (onto(1, type="time", id="time"), "BTYX"),
+        (onto(1, type="index", id="index"), r"axes"),
+        (on(2, scale=0.5), r"outputs\[0\]\.axes, y.*scale"),
+        (on(2, size={"tensor_id": "raw", "axis_id": "y", "offset": -4}), "offset"),
+        (on(2, size=7), r"outputs\[0\]\.axes, y.*7"),
+        (on(2, type="index", id="i"), r"outputs\[0\]\.axes, i.*index"),
+        (on(2, id="z"), r"outputs\[0\]\.axes, z"),
+    ],
+)
+def test_what_is_refused_is_named(tmp_path: Path, change: Any, match: str) -> None:
+    source, target = change(plane(STEPPED), answer())
+    folder = package(tmp_path, convolution(), source, target)
+    with pytest.raises(SpecError, match=match) as error:
+        load(folder)
+    assert "'of others'" in one_line(error.value)
+
+
+def test_what_no_distribution_has(tmp_path: Path) -> None:
+    run = load(package(tmp_path, convolution(), plane(STEPPED), answer()))
+    with pytest.raises(OptionError, match="no distribution"):
+        run(noise("YX", Y=32, X=32), "YX", trust=care_runtime.Trust(confidence=0.9))
+
+
+# the command line, and a package that is real
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    step = {"id": "scale_linear", "kwargs": {"gain": 2.0}}
+    folder = package(
+        tmp_path / "model", convolution(), plane(STEPPED, step), answer(name="sum")
+    )
+    tifffile.imwrite(tmp_path / "a.tif", noise("YX", Y=40, X=50))
+
+    def run(*words: Any) -> Any:
+        return CliRunner().invoke(main, [str(word) for word in words])
+
+    out = tmp_path / "out.tif"
+    result = run("restore", tmp_path / "a.tif", "-m", folder, "-o", out)
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    assert tifffile.imread(out).shape == (40, 50)
+    assert run("info", folder).exit_code == 0
+    result = run("verify", folder)
+    assert result.exit_code == 1
+    assert "test tensor" in result.stderr
+    result = run(
+        "restore", tmp_path / "a.tif", "-m", folder, "-o", out, "--outputs", "x"
+    )
+    assert result.exit_code == 2
+    assert "sum" in result.stderr
+
+
+@pytest.mark.skipif(not BROAD.is_dir(), reason=f"{BROAD} is not on this machine")
+def test_the_nuclei_of_the_broad_institute() -> None:
+    found = package_.read(BROAD, BROAD)
+    run = care_runtime.load(found, device="cpu")
+    image, expected = (
+        np.load(BROAD / f"test_{side}.npy")[0, 0] for side in ("input", "output")
+    )
+    restored = run(image, "YX").image
+    assert np.abs(restored - expected).max() < 1e-4
+    assert verify(found, run.network).passed  # type: ignore[arg-type]
+
+
+def test_errors_of_others_are_ours(tmp_path: Path) -> None:
+    """A network that is not the one that is described."""
+    run = load(package(tmp_path, convolution(24), plane(32), answer()))
+    with pytest.raises(CareError, match="expected") as error:
+        run(noise("YX", Y=32, X=32), "YX")
+    one_line(error.value)
