@@ -43,7 +43,7 @@ def models(zoo: str | None = None) -> list[Listed]:
     if found is not None and found.trouble:
         msg = f"the zoo {found.place} cannot be asked what it has: {found.trouble}"
         warnings.warn(msg, SourceWarning, stacklevel=2)
-    entries = list(found.entries) if found else sources.own()
+    entries = list(found.entries) if found else sources.at_hand()
     about = sources.index(found) if found else {}
     rows = []
     for name in registry.newest(entries):

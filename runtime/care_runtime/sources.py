@@ -60,6 +60,14 @@ def own() -> list[Entry]:
     return registry.parse(text, str(care_zoo.REGISTRY))
 
 
+def at_hand() -> list[Entry]:
+    """Read those that can be had without naming a zoo: they came along, or have one.
+
+    A wheel brings few packages; the others lie in the checkout, or in a zoo.
+    """
+    return [e for e in own() if e.address or (care_zoo.MODELS / e.name).is_dir()]
+
+
 def named(zoo: str | None = None) -> Zoo | None:
     """Open the zoo that was named, or that of ``CARE_ZOO``.
 

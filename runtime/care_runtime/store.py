@@ -33,7 +33,7 @@ def names(zoo: str | None = None) -> dict[str, Entry]:
     """
     found = sources.named(zoo)
     if found is None:
-        return registry.newest(sources.own())
+        return registry.newest(sources.at_hand())
     if found.trouble:
         _warn(f"the zoo {found.place} cannot be asked what it has: {found.trouble}")
     return registry.newest(found.entries)
