@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 from scipy.optimize import minimize_scalar
 from skimage.filters import threshold_otsu
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 LEVELS = (np.arange(20) + 0.5) / 20
 """Confidences at which the accuracy is measured."""
+
+SMOOTH = 2.0
+"""Standard deviation, in pixels, by which a truth is smoothed to find what is bright."""
 
 PIXELS = 200_000
 """Pixels to which a factor is fitted, at most."""
@@ -184,9 +188,20 @@ def predicted(
             for name, image in found.items()
         }
     truth = _truth(pair, low, q, target)
-    bright = np.stack([channel > threshold_otsu(channel) for channel in truth])
+    bright = np.stack([_bright(channel) for channel in truth])
     mixed = mixture(found)
     return Foreground(mixed.means[:, bright], mixed.scales[:, bright], truth[bright])
+
+
+def _bright(channel: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark what is brighter than Otsu's threshold, in one channel of the truth.
+
+    It is smoothed first: a truth that is noisy, as any exposure is, would else choose
+    the very pixels whose noise makes them bright, which no prediction can foresee.
+    """
+    smooth = ndimage.gaussian_filter(channel, SMOOTH)
+    found: NDArray[np.bool_] = smooth > threshold_otsu(smooth)
+    return found
 
 
 def _affine(image: NDArray[Any], q: tuple[float, float] | None) -> Affine:
