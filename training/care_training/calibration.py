@@ -33,7 +33,7 @@ LEVELS = (np.arange(20) + 0.5) / 20
 """Confidences at which the accuracy is measured."""
 
 SMOOTH = 2.0
-"""Standard deviation, in pixels, by which a truth is smoothed to find what is bright."""
+"""Standard deviation in pixels by which truth is smoothed, to find what is bright."""
 
 PIXELS = 200_000
 """Pixels to which a factor is fitted, at most."""

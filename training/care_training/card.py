@@ -167,6 +167,6 @@ def _calibration(calibration: Calibration | None) -> str:
 
 Expected calibration error on the same images: **{calibration.error:.3f}** (mean over
 {len(calibration.confidence)} confidence levels, {calibration.pixels} foreground pixels,
-those above Otsu's threshold of the smoothed truth). 0 means that the truth lies in the predicted
-intervals exactly as often as they say.
+those above Otsu's threshold of the smoothed truth). 0 means that the truth lies in the
+predicted intervals exactly as often as they say.
 """
