@@ -23,11 +23,17 @@ GAP = 4
 """White pixels between images."""
 
 
-def plane(image: Image) -> NDArray[Any]:
-    """Take the middle plane (Y, X) of the first channel and time point."""
+def plane(image: Image, z: int | None = None) -> NDArray[Any]:
+    """Take a plane (Y, X), the middle one, of the first channel and time point."""
     stack = canonical(image.pixels, image.axes)[0, 0, 0]
-    middle: NDArray[Any] = stack[len(stack) // 2]
-    return middle
+    chosen: NDArray[Any] = stack[len(stack) // 2 if z is None else z]
+    return chosen
+
+
+def clearest(image: Image) -> int:
+    """Find the plane of the first channel and time point that shows the most."""
+    stack = canonical(image.pixels, image.axes)[0, 0, 0]
+    return int(np.argmax([float(each.std()) for each in stack]))
 
 
 def section(image: Image, height: int) -> NDArray[Any]:

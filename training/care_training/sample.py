@@ -76,8 +76,11 @@ def _planes(low: Image, restored: Image) -> list[NDArray[Any]]:
     """Choose planes that show the restoration: axial ones of a stretched stack."""
     sizes = [dict(zip(i.axes, i.pixels.shape, strict=True)) for i in (low, restored)]
     before, after = (size.get("Z", 1) for size in sizes)
-    if after <= before:
+    if after < before:
         return [picture.plane(image) for image in (low, restored)]
+    if after == before:
+        z = picture.clearest(restored)
+        return [picture.plane(image, z) for image in (low, restored)]
     return [picture.section(image, after) for image in (low, restored)]
 
 
