@@ -83,7 +83,7 @@ def test_the_published_folder(served: Served) -> None:
     files = {p.relative_to(served.folder).as_posix() for p in served.folder.rglob("*")}
     zips = {f"{MODEL}/1.0.0.zip", "mine/1.9.0.zip", "mine/1.10.0.zip"}
     assert files == {"registry.txt", "index.json", MODEL, "mine", *zips}
-    (own,) = store.sources.own()
+    (own,) = (entry for entry in store.sources.own() if entry.name == MODEL)
     lines = (served.folder / "registry.txt").read_text("utf-8").splitlines()
     assert lines[0] == f"{own.file} sha256:{own.sha256}"
     index = json.loads((served.folder / "index.json").read_text("utf-8"))

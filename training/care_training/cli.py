@@ -266,6 +266,7 @@ def import_csbdeep(
 
 main.add_command(zoocommands.add)
 main.add_command(zoocommands.publish)
+main.add_command(zoocommands.show_gallery)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -60,19 +60,19 @@ def write(sample: Sample, restorer: Restorer, folder: Path) -> None:
     """Write a sample, its truth, and a cover that shows it before and after."""
     axes = restorer.spec.input.letters.replace("B", "")
     low = Image(sample.low, axes)
-    restored = restorer(low)
+    restored = restorer(low, dtype="float32")  # few grey levels look like steps
     tiff.write(folder / "sample.tif", low)
     if sample.truth is not None:
         flat = sample.truth.ndim < low.pixels.ndim
         truth = Image(sample.truth, axes.replace("Z", "") if flat else axes)
         tiff.write(folder / "sample_truth.tif", truth)
-    shown = _planes(low, restored.images[restored.main])
+    shown = planes(low, restored.images[restored.main])
     side = min(*shown[0].shape, 256)
     crops = [plane[:side, :side] for plane in shown]
     picture.write_png(folder / "cover.png", _two_to_one(picture.side_by_side(crops)))
 
 
-def _planes(low: Image, restored: Image) -> list[NDArray[Any]]:
+def planes(low: Image, restored: Image) -> list[NDArray[Any]]:
     """Choose planes that show the restoration: axial ones of a stretched stack."""
     sizes = [dict(zip(i.axes, i.pixels.shape, strict=True)) for i in (low, restored)]
     before, after = (size.get("Z", 1) for size in sizes)

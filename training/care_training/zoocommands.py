@@ -22,19 +22,49 @@ def add(package: Path) -> None:
     click.echo(f"{entry.file} sha256:{entry.sha256}")
 
 
+WEB_ASSETS = click.option(
+    "--web-assets",
+    type=options.FOLDER,
+    help="Folder dist of onnxruntime-web from npm, to try models in the browser.",
+)
+
+
 @click.command()
 @click.argument("folder", metavar="DIR", type=options.FOLDER)
 @click.argument("packages", metavar="[PACKAGE]...", nargs=-1, type=options.FOLDER)
-def publish(folder: Path, packages: tuple[Path, ...]) -> None:
+@WEB_ASSETS
+def publish(folder: Path, packages: tuple[Path, ...], web_assets: Path | None) -> None:
     """Lay out the zoo in DIR for any web server, or add each PACKAGE to it.
 
     Without a PACKAGE, all models of the checkout are published. What was published once
-    is never replaced.
+    is never replaced. The gallery, index.html, shows the models of this call.
     """
+    from care_runtime.package import read_folder
+    from care_training import gallery, zoo
     from care_training import publish as publish_
-    from care_training import zoo
 
-    models = publish_.publish(folder, packages or zoo.packages())
+    chosen = packages or zoo.packages()
+    models = publish_.publish(folder, chosen)
+    shown = [read_folder(place) for place in chosen if place.is_dir()]
+    gallery.write(shown, folder, web_assets=web_assets)
     for model in models:
         click.echo(f"{model.file} sha256:{model.sha256}")
     click.echo(f"{folder}: {len(models)} package(s); serve it, and give --zoo ADDRESS")
+
+
+@click.command("gallery")
+@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@click.option(
+    "--models", multiple=True, help="Names or packages, once for each; else the zoo's."
+)
+@WEB_ASSETS
+def show_gallery(
+    folder: Path, models: tuple[str, ...], web_assets: Path | None
+) -> None:
+    """Write a web page of models into DIR; it needs no server and no network."""
+    from care_runtime import store
+    from care_training import gallery
+
+    names = models or tuple(store.names())
+    gallery.write([store.locate(name) for name in names], folder, web_assets=web_assets)
+    click.echo(f"{folder / 'index.html'}  {len(names)} models")
