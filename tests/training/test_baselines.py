@@ -356,6 +356,15 @@ def test_isotropic_baselines_have_the_size_of_the_truth():
         assert method.function(low, method.strengths[0]).shape == (18, 12, 12)
 
 
+def test_a_path_of_iterations_gives_what_each_number_gives():
+    image = np.random.default_rng(0).random((12, 13)).astype(np.float32)
+    method = baselines.deconvolution(gaussian_psf([1.5, 1.5]), tv=0.002)
+    shown = list(method.each(image))
+    assert len(shown) == len(method.strengths)
+    for strength, found in zip(method.strengths, shown, strict=True):
+        np.testing.assert_array_equal(found, method.function(image, strength))
+
+
 def test_deconvolution_is_tuned_to_stop():
     rng = np.random.default_rng(0)
     scene = (rng.random((64, 64)) > 0.98) * 400.0

@@ -16,16 +16,19 @@ import numpy as np
 from scipy import ndimage
 
 from care_runtime.resample import stretched
-from care_training.baselines.lucy import richardson_lucy
+from care_training.baselines.lucy import estimates, richardson_lucy
 from care_training.baselines.method import Baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-ITERATIONS = (2.0, 5.0, 10.0, 20.0, 40.0, 70.0, 150.0)
-"""Strengths that are tried; the paper takes 70 in Huygens."""
+COUNTS = (2, 5, 10, 20, 40, 70, 150)
+"""Numbers of iterations that are tried; the paper takes 70 in Huygens."""
+
+ITERATIONS = tuple(map(float, COUNTS))
+"""The same, as strengths."""
 
 RICHARDSON = "Richardson, J. Opt. Soc. Am. 62, 1972; Lucy, Astron. J. 79, 1974"
 
@@ -115,8 +118,12 @@ def deconvolution(
     def function(image: NDArray[np.float32], iterations: float) -> NDArray[Any]:
         return richardson_lucy(image, psf, round(iterations), tv=tv)
 
+    def path(image: NDArray[np.float32]) -> Iterator[NDArray[Any]]:
+        return estimates(image, psf, COUNTS, tv=tv)
+
     citation = f"{RICHARDSON}; Dey et al., Microsc. Res. Tech. 69, 2006"
-    return Baseline(name, function, ITERATIONS, citation if tv else RICHARDSON)
+    cited = citation if tv else RICHARDSON
+    return Baseline(name, function, ITERATIONS, cited, path=path)
 
 
 def interpolation(factor: float, *, axis: int = 0) -> Baseline:
@@ -156,7 +163,10 @@ def isotropic(
             whole = stretch(image, factor, axis=axis)
             return richardson_lucy(whole, kernel, round(iterations))
 
-        return Baseline(name, function, ITERATIONS, RICHARDSON, raw=True)
+        def path(image: NDArray[np.float32]) -> Iterator[NDArray[Any]]:
+            return estimates(stretch(image, factor, axis=axis), kernel, COUNTS)
+
+        return Baseline(name, function, ITERATIONS, RICHARDSON, raw=True, path=path)
 
     return (
         of(psf, "cubic + Richardson-Lucy"),

@@ -10,7 +10,7 @@ from scipy import fft
 from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,21 +30,12 @@ def richardson_lucy(
 ) -> NDArray[np.float32]:
     """Find the scene that most probably gave the photons of an image.
 
-    What lies beyond the border is restored too and then cut away, so that light that
-    leaks in makes no seams (Bertero & Boccacci, Astron. Astrophys. 437, 2005). The
-    reblurred scene always has all the light of the image.
-
     Parameters
     ----------
-    image
-        ([Z,] Y, X), with the background subtracted; negative pixels become 0.
-    psf
-        As many axes, odd lengths, centred, not negative; its sum does not matter.
+    image, psf, tv
+        As `estimates` takes them.
     iterations
         1 or more.
-    tv
-        Weight of the total variation (Dey et al., Microsc. Res. Tech. 69, 2006), such
-        as 0.002; 0 for none.
 
     Returns
     -------
@@ -56,7 +47,45 @@ def richardson_lucy(
     OptionError
         If the PSF does not fit, or there are no iterations.
     """
-    psf = _checked(psf, image, iterations)
+    return next(estimates(image, psf, (iterations,), tv=tv))
+
+
+def estimates(
+    image: NDArray[Any],
+    psf: NDArray[Any],
+    iterations: Sequence[int],
+    *,
+    tv: float = 0.0,
+) -> Iterator[NDArray[np.float32]]:
+    """Find the scene of an image, and show it after several numbers of iterations.
+
+    What lies beyond the border is restored too and then cut away, so that light that
+    leaks in makes no seams (Bertero & Boccacci, Astron. Astrophys. 437, 2005). The
+    reblurred scene always has all the light of the image.
+
+    Parameters
+    ----------
+    image
+        ([Z,] Y, X), with the background subtracted; negative pixels become 0.
+    psf
+        As many axes, odd lengths, centred, not negative; its sum does not matter.
+    iterations
+        Ascending, 1 or more.
+    tv
+        Weight of the total variation (Dey et al., Microsc. Res. Tech. 69, 2006), such
+        as 0.002; 0 for none.
+
+    Yields
+    ------
+    numpy.ndarray
+        The scene, float32, of the shape of the image.
+
+    Raises
+    ------
+    OptionError
+        If the PSF does not fit, or there are no iterations.
+    """
+    psf = _checked(psf, image, min(iterations))
     blur, back, size = _convolutions(psf, image.shape)
     here = tuple(slice(0, n) for n in image.shape)
     measured = np.maximum(image, 0).astype(np.float32)
@@ -68,13 +97,14 @@ def richardson_lucy(
     scene = np.where(inside, np.float32(measured.mean()), np.float32(0))
     scene *= measured.sum() / max(float(blur(scene)[here].sum()), floor)
     ratio = np.zeros(size, np.float32)
-    for _ in range(iterations):
+    for done in range(1, max(iterations) + 1):
         ratio[here] = measured / np.maximum(blur(scene)[here], floor)
         gained = back(ratio) / np.where(inside, seen, 1)
         if tv:
             gained = gained / np.maximum(1 - tv * _curvature(scene), 0.1)
         scene = np.where(inside, scene * np.maximum(gained, 0), np.float32(0))
-    return scene[here]
+        if done in iterations:
+            yield scene[here]
 
 
 def _checked(

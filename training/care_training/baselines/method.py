@@ -13,7 +13,7 @@ from care_runtime.percentiles import percentiles
 from care_runtime.score import Scores, score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,9 @@ class Baseline:
     raw
         Whether it takes the image as it was recorded: a stack that it projects, or one
         of few planes that it stretches. Others get it as large as the truth.
+    path
+        Restores a normalized image with every strength in turn, where that costs less
+        than one after the other: iterations go on from one number to the next.
     """
 
     name: str
@@ -48,6 +51,13 @@ class Baseline:
     strengths: tuple[float, ...]
     citation: str = ""
     raw: bool = False
+    path: Callable[[NDArray[np.float32]], Iterable[NDArray[Any]]] | None = None
+
+    def each(self, image: NDArray[np.float32]) -> Iterator[NDArray[Any]]:
+        """Restore a normalized image with every strength, in their order."""
+        if self.path is not None:
+            return iter(self.path(image))
+        return (self.function(image, strength) for strength in self.strengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class BaselineScore:
 
 
 def curve(baseline: Baseline, pairs: Sequence[Pair]) -> tuple[BaselineScore, ...]:
-    """Score a method at each of its strengths.
+    """Score a method at each of its strengths, as means over image pairs.
 
     Parameters
     ----------
@@ -76,8 +86,20 @@ def curve(baseline: Baseline, pairs: Sequence[Pair]) -> tuple[BaselineScore, ...
         The method.
     pairs
         Images of shape (C, [Z,] Y, X); the channels that both have are scored.
+
+    Raises
+    ------
+    TrainingError
+        If there are no images.
     """
-    return tuple(measure(baseline, s, pairs) for s in baseline.strengths)
+    rows = [
+        [score(image, high) for image in baseline.each(normalized(low))]
+        for low, high in _channels(baseline, pairs)
+    ]
+    return tuple(
+        BaselineScore(baseline.name, strength, Scores.mean(found))
+        for strength, *found in zip(baseline.strengths, *rows, strict=True)
+    )
 
 
 def tune(baseline: Baseline, pairs: Sequence[Pair]) -> float:
@@ -116,16 +138,9 @@ def measure(
     TrainingError
         If there are no images.
     """
-    if not pairs:
-        msg = (
-            f"expected images to score {baseline.name} on, found none: give at least "
-            "one pair"
-        )
-        raise TrainingError(msg)
     scores = [
         score(baseline.function(normalized(low), strength), high)
-        for pair in pairs
-        for low, high in zip(pair.low, pair.high, strict=False)
+        for low, high in _channels(baseline, pairs)
     ]
     return BaselineScore(baseline.name, strength, Scores.mean(scores))
 
@@ -177,3 +192,16 @@ def apply(
 def normalized(channel: NDArray[Any]) -> NDArray[np.float32]:
     """Normalize one channel ([Z,] Y, X) between its percentiles 2 and 99.8."""
     return Affine.between(*percentiles(channel, PERCENTILES))(channel)
+
+
+def _channels(
+    baseline: Baseline, pairs: Sequence[Pair]
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """List the channels that both images of a pair have."""
+    if not pairs:
+        msg = (
+            f"expected images to score {baseline.name} on, found none: give at least "
+            "one pair"
+        )
+        raise TrainingError(msg)
+    return [both for p in pairs for both in zip(p.low, p.high, strict=False)]
