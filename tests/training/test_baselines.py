@@ -13,6 +13,7 @@ from care_runtime.score import score
 from care_training import baselines
 from care_training.baselines import Baseline, deconvolve, graphcut, manifold, surface
 from care_training.baselines.deconvolve import gaussian_psf, stretch, subsampled
+from care_training.baselines.denoise import gaussian_in
 from care_training.baselines.lucy import richardson_lucy
 from care_training.baselines.packages import MissingPackageError, require
 from care_training.baselines.srrf import srrf
@@ -73,6 +74,13 @@ def test_a_bilateral_filter_that_tolerates_all_is_a_gaussian_filter():
     found = baselines.BILATERAL.function(image, 1e4)
     expected = ndimage.gaussian_filter(image, 2.0, truncate=3.0)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_gaussian_in_um_is_narrower_along_coarse_axes():
+    image = np.random.default_rng(0).random((8, 9, 10)).astype(np.float32)
+    found = gaussian_in((2.0, 0.5, 0.5)).function(image, 1.2)
+    wanted = ndimage.gaussian_filter(image, (0.3, 1.2, 1.2))
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_shot_noise_is_measured_and_made_equal():

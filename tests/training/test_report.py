@@ -266,6 +266,7 @@ def test_a_frame_stays_inside():
         (("granules_ins1", "--low", "x"), "--high"),
         (("m", "--low", "x", "--high", "y", "--axes", "YX", "--seed", "1"), "--seed"),
         (("granules_ins1", "--images", "0"), "1 or more"),
+        (("granules_ins1", "--baseline", "bm5d"), "bm4d"),
     ],
 )
 def test_what_cannot_be_reported_is_told(tmp_path, words, said):
@@ -298,6 +299,7 @@ def quick(tmp_path):
 
 def test_a_report_from_end_to_end(quick):
     command = ["evaluate", "granules_ins1", "--quick", "--data", str(quick / "data")]
+    command += ["--baseline", "median"]
     command += ["--model", str(quick / "granules_ins1"), "-o", str(quick / "out")]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
@@ -311,6 +313,7 @@ def test_a_report_from_end_to_end(quick):
     assert told["model"]["sha256"] in package.read_text("utf-8")
     means = told["conditions"]["all"]["means"]
     (network,) = told["conditions"]["all"]["each"][NETWORK]
+    assert any(method.startswith("median (") for method in means)
     assert network["psnr"][0] == pytest.approx(means[NETWORK]["psnr"], abs=0.01)
     assert {"nrmse.png", "ssim.png", "profile.png", "panel_plane.png"} < {
         file.name for file in (quick / "out").iterdir()

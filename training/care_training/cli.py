@@ -190,15 +190,15 @@ def evaluate(
     what its model makes of them.
     """
     given = [word for word in (low, high, axes) if word is not None]
-    asked = {name: value for name, value in tests.items() if value is not None}
+    asked = {k: value for k, value in tests.items() if value not in (None, ())}
     if not given:
         _report(name, output, recalibrate, asked)
         return
     if low is None or high is None or axes is None or asked:
         msg = (
             "expected --low, --high and --axes together, which name images of your "
-            "own, without --model, --data, --seed, --images and --quick, which are for "
-            "the test images of an experiment"
+            "own, without --model, --data, --seed, --images, --baseline and --quick, "
+            "which are for the test images of an experiment"
         )
         raise OptionError(msg)
     from care_training import assess

@@ -53,6 +53,12 @@ TESTS = gathered(
     click.option(
         "--quick", is_flag=True, default=None, help="Few test images, one baseline."
     ),
+    click.option(
+        "--baseline",
+        "baselines",
+        multiple=True,
+        help="A further denoising to compare with, such as bm4d; any number of them.",
+    ),
 )
 
 HEIGHT = click.option(

@@ -22,6 +22,7 @@ from care_training.baselines.denoise import (
     NLM_STABILIZED,
     TV,
     TV_STABILIZED,
+    gaussian_in,
 )
 from care_training.baselines.graphcut import GRAPH_CUT
 from care_training.baselines.manifold import SMOOTH_MANIFOLD
@@ -48,6 +49,12 @@ FREE = (GAUSSIAN, MEDIAN, BILATERAL, NLM, TV, NLM_STABILIZED, TV_STABILIZED)
 PAPER = (GAUSSIAN, MEDIAN, BILATERAL, NLM, TV, BM3D, BM4D)
 """What the paper compares planaria with (Methods, "Planaria denoising")."""
 
+NAMED = {
+    method.name.lower().replace(", ", "-").replace(" ", "-"): method
+    for method in (*FREE, BM3D, BM3D_STABILIZED, BM4D, BM4D_STABILIZED)
+}
+"""Denoising by the names of ``care-train evaluate --baseline``."""
+
 PROJECTIONS = (MAXIMUM, MAXIMUM_SMOOTHED, GRAPH_CUT, SMOOTH_MANIFOLD)
 """What projects: takes pairs of a stack (C, Z, Y, X) and a plane (C, Y, X)."""
 
@@ -64,6 +71,7 @@ __all__ = [
     "MAXIMUM",
     "MAXIMUM_SMOOTHED",
     "MEDIAN",
+    "NAMED",
     "NLM",
     "NLM_STABILIZED",
     "PAPER",
@@ -79,6 +87,7 @@ __all__ = [
     "curve",
     "deconvolution",
     "followed",
+    "gaussian_in",
     "interpolation",
     "isotropic",
     "measure",

@@ -8,6 +8,7 @@ bilateral filter.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from care_training.baselines.method import Baseline
 from care_training.baselines.stabilize import stabilized
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 BILATERAL_WIDTH = 2.0
@@ -39,6 +42,22 @@ SUBTLE = 1e-4
 def gaussian(image: NDArray[np.float32], sigma: float) -> NDArray[Any]:
     """Low-pass filter of a standard deviation in pixels, along every axis."""
     return ndimage.gaussian_filter(image, sigma)
+
+
+def gaussian_in(voxel: Sequence[float]) -> Baseline:
+    """Make the low-pass filter that is as wide along Z as it is along X, in um.
+
+    Parameters
+    ----------
+    voxel
+        Z, Y and X in um. The strength is the width in pixels along X.
+    """
+
+    def function(image: NDArray[np.float32], sigma: float) -> NDArray[Any]:
+        widths = [sigma * voxel[-1] / step for step in voxel]
+        return ndimage.gaussian_filter(image, widths)
+
+    return replace(GAUSSIAN, name="Gaussian in um", function=function)
 
 
 def median(image: NDArray[np.float32], radius: float) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from care_runtime import store
 from care_runtime.errors import OptionError, TrainingError
 from care_runtime.files import written
 from care_training import plot, reproduce
+from care_training.baselines import NAMED
 from care_training.product import Judges
 from care_training.report import about, document, page, scores, trust
 from care_training.report.chart import Chart
@@ -18,9 +19,10 @@ from care_training.report.gather import gather
 from care_training.simulation import Simulation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from care_training.baselines import Baseline
     from care_training.experiments.experiment import Experiment
     from care_training.report.gather import Gathered
 
@@ -45,6 +47,8 @@ class Wish:
         Test images of each condition; by default as many as the experiment has.
     quick
         Whether to take the little that a quick run takes.
+    baselines
+        Further denoising to compare with, by the names of `baselines.NAMED`.
     """
 
     experiment: str
@@ -54,6 +58,7 @@ class Wish:
     seed: int = 0
     images: int | None = None
     quick: bool = False
+    baselines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,12 @@ def report(wish: Wish, progress: Callable[[str], None] | None = None) -> Report:
     TrainingError
         If the images are a person's own to give, and no folder is given.
     OptionError
-        If there is no image to report on, or other images are asked for where none
-        can be drawn.
+        If there is no image to report on, other images are asked for where none can be
+        drawn, or a baseline is not known.
     """
     found = reproduce.experiment(wish.experiment)
     found = reproduce.quick(found) if wish.quick else found
+    found = replace(found, baselines=(*found.baselines, *_named(wish.baselines)))
     judges = _judges(found, wish)
     package = store.locate(wish.model or wish.experiment)
     restorer = care_runtime.load(package, device="cpu")
@@ -153,6 +159,18 @@ def _judges(found: Experiment, wish: Wish) -> Judges:
     tests = source.tests(place, wish.seed)
     chosen = {name: pairs[: wish.images] for name, pairs in tests.items()}
     return Judges(chosen, tuning, found.baselines, found.measures)
+
+
+def _named(names: Sequence[str]) -> list[Baseline]:
+    """Find baselines by name."""
+    unknown = [name for name in names if name not in NAMED]
+    if unknown:
+        msg = (
+            f"expected for --baseline one of {', '.join(NAMED)}, found "
+            f"{', '.join(unknown)}"
+        )
+        raise OptionError(msg)
+    return [NAMED[name] for name in names]
 
 
 def _seed(found: Experiment, wish: Wish) -> str:
