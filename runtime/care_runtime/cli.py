@@ -49,6 +49,7 @@ for command in modelcli.COMMANDS:
 @click.option("--series", help="Number or name of the image, if a file holds several.")
 @click.option("--channel", help="Channels to restore, by number or name: 0,GFP.")
 @click.option("--time", help="Time points from A up to B: A:B, counted from 0.")
+@click.option("--average", default=1, help="Frames of a movie that become one.")
 @click.option("--z", help="Planes from A up to B: A:B, counted from 0.")
 @click.option("--crop", help="Part of the image: Y0:Y1,X0:X1, or with Z0:Z1 first.")
 @click.option(
@@ -128,6 +129,10 @@ def restore(
         sys.exit(1)
 
 
+SELECTED = ("series", "channel", "time", "z", "crop", "average")
+"""Options that say what of a file is restored."""
+
+
 def _chosen(options: dict[str, Any]) -> Options:
     """Read what was asked of a restoration."""
     from care_runtime.batch import Options
@@ -142,7 +147,7 @@ def _chosen(options: dict[str, Any]) -> Options:
     return Options(
         outputs=named,
         trust=made(Trust, "confidence", "samples", "seed", "flag", "flag_scale"),
-        selection=made(Selection.parse, "series", "channel", "time", "z", "crop"),
+        selection=made(Selection.parse, *SELECTED),
         form=made(Form, "compress", "pyramid"),
         **options,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime.averaging import averaged
 from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Selection:
         Numbers or names, in the order in which they are wanted; empty for all.
     time, z, y, x
         From and to, as in Python: ``(0, 5)`` are the first five; None for all.
+    average
+        Frames of what is left of a movie that become one, their mean; see `averaged`.
 
     Raises
     ------
@@ -43,8 +46,8 @@ class Selection:
 
     Examples
     --------
-    >>> Selection.parse(time="0:5", crop="0:512,100:612")
-    Selection(series=None, channels=(), time=(0, 5), z=None, y=(0, 512), x=(100, 612))
+    >>> Selection.parse(time="0:5", crop="0:512,100:612").parts
+    {'T': (0, 5), 'Y': (0, 512), 'X': (100, 612)}
     """
 
     series: int | str | None = None
@@ -53,6 +56,7 @@ class Selection:
     z: Part | None = None
     y: Part | None = None
     x: Part | None = None
+    average: int = 1
 
     def __post_init__(self) -> None:
         for axis, part in self.parts.items():
@@ -76,6 +80,7 @@ class Selection:
         time: str | None = None,
         z: str | None = None,
         crop: str | None = None,
+        average: int = 1,
     ) -> Selection:
         """Read what a person wrote.
 
@@ -89,6 +94,8 @@ class Selection:
             ``"A:B"``, ``"A:"``, ``":B"`` or ``"A"``.
         crop
             ``"Y0:Y1,X0:X1"`` or ``"Z0:Z1,Y0:Y1,X0:X1"``.
+        average
+            Frames to a mean.
 
         Raises
         ------
@@ -110,6 +117,7 @@ class Selection:
         return cls(
             series=_number(series) if series is not None else None,
             channels=tuple(_number(name) for name in names),
+            average=average,
             **given,
         )
 
@@ -150,13 +158,14 @@ class Selection:
         shape = [w.stop - w.start for w in window]
         if picks:
             shape[source.axes.index("C")] = len(picks)
-        return replace(
+        chosen = replace(
             source,
             shape=tuple(shape),
             load=_load(source, tuple(window), tuple(picks)),
             calibration=_calibration(source, picks),
             cut=", ".join(words),
         )
+        return averaged(chosen, self.average)
 
 
 def channel_number(

@@ -46,7 +46,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "image.tif"
 
 
-def selected(path: Path, **words: str) -> Image:
+def selected(path: Path, **words: Any) -> Image:
     return reading.read(path, selection=Selection.parse(**words))
 
 
@@ -210,6 +210,52 @@ def test_a_preview_on_the_command_line(path: Path, models: Path) -> None:
     assert "within 0:4" in one_line(found.stderr.strip())
     found = restore(path, "-m", models / "identity2d", "-o", out, "--time", "x")
     assert found.exit_code == 2
+
+
+# frames that become one
+
+
+def test_means_of_frames_are_those_of_all_frames(path: Path) -> None:
+    whole = reading.read(path).pixels
+    image = selected(path, average=2, channel="1", crop="0:20,0:30")
+    expected = whole[:, :, 1:2, :20, :30].reshape(2, 2, 3, 1, 20, 30).mean(axis=1)
+    assert image.pixels.dtype == np.float32
+    np.testing.assert_array_equal(image.pixels, expected.astype(np.float32))
+    assert image.interval == 4.0
+    assert image.cut.endswith("means of 2 frames")
+
+
+def test_frames_that_are_left_over_are_told(path: Path) -> None:
+    image = selected(path, average=3)
+    expected = reading.read(path).pixels[:3].mean(axis=0, keepdims=True)
+    np.testing.assert_array_equal(image.pixels, expected.astype(np.float32))
+    assert image.cut == "means of 3 frames, the last 1 left out"
+    both = selected(path, average=2, time="1:3")
+    expected = reading.read(path).pixels[1:3].mean(axis=0, keepdims=True)
+    np.testing.assert_array_equal(both.pixels, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("axes", "count", "said"),
+    [("TYX", 0, "1 or more"), ("TYX", 5, "found 4"), ("ZYX", 2, "axes ZYX")],
+)
+def test_frames_that_are_not_there(
+    tmp_path: Path, axes: str, count: int, said: str
+) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4, 9, 9), np.uint16))
+    with pytest.raises(OptionError, match=said):
+        reading.read(tmp_path / "a.npy", axes, selection=Selection(average=count))
+
+
+def test_a_movie_is_averaged_and_restored(path: Path, models: Path) -> None:
+    out = path.with_name("out.tif")
+    words = ("--channel", "0", "--average", "4", "-m", models / "identity2d")
+    found = restore(path, *words, "-o", out)
+    assert found.exit_code == 0, found.output
+    expected = reading.read(path).pixels[:, :, 0].mean(axis=0)
+    np.testing.assert_allclose(tifffile.imread(out), expected, rtol=1e-5)
+    with tifffile.TiffFile(out) as tif:
+        assert "means of 4 frames" in tif.imagej_metadata["Info"]
 
 
 # a model for each channel
