@@ -38,6 +38,15 @@ def test_one_image_is_cut_into_blocks_with_a_gap(shape):
     assert min(training.shape[-2:] + validation.shape[-2:]) >= 16
 
 
+def test_blocks_keep_the_labels_of_their_pixels():
+    pixels = np.arange(128 * 40).reshape(1, 128, 40)
+    pair = Pair("only", pixels, pixels, labels=pixels[0], ready=True)
+    found = split([pair], patch=(16, 16))
+    for block in (*found.training, *found.validation):
+        np.testing.assert_array_equal(block.labels, block.high[0])
+        assert block.ready
+
+
 def test_one_image_that_is_too_small_is_refused():
     with pytest.raises(TrainingError, match="too small"):
         split([numbered("only", (1, 32, 32))], patch=(16, 16))

@@ -90,4 +90,5 @@ def _power(volume: NDArray[Any]) -> NDArray[np.float64]:
         plane = volume[:, y].astype(np.float64)
         plane -= np.average(plane, weights=window)
         power += np.abs(fft.rfft2(plane * window)) ** 2
-    return power / rows
+    mean: NDArray[np.float64] = power / rows
+    return mean

@@ -211,7 +211,9 @@ def _affine(image: NDArray[Any], q: tuple[float, float] | None) -> Affine:
     return Affine.between(*percentiles(image, q, tuple(range(1, image.ndim))))
 
 
-def _normalized(image: NDArray[Any], affine: Affine, undo: str) -> NDArray[np.float32]:
+def _normalized(
+    image: NDArray[np.float32], affine: Affine, undo: str
+) -> NDArray[np.float32]:
     affine = affine.repeated(len(image) // len(affine.low))
     if undo == "affine":
         return affine(image)

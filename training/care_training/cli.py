@@ -15,6 +15,8 @@ from care_training import options, show, zoocommands
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from care_training.projection import Height
+
 
 class _Commands(Commands):
     """Tells also which extra is missing."""
@@ -251,7 +253,7 @@ def import_csbdeep(
     kind: str,
     factor: float | None,
     percentiles: str,
-    height: str | None,
+    height: Height | None,
 ) -> None:
     """Turn the CSBDeep model in MODELDIR into a package, without TensorFlow."""
     from care_training import csbdeep

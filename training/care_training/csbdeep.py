@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_runtime.package import Package
+    from care_training.projection import Height
 
 CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
 """What a `config.json` cannot tell, for a CARE and an upsampling one look alike."""
@@ -76,7 +77,7 @@ class CSBDeepModel:
     network: AnyNetwork
 
 
-def read(folder: Path, kind: str = "CARE", height: str = "") -> CSBDeepModel:
+def read(folder: Path, kind: str = "CARE", height: Height = "") -> CSBDeepModel:
     """Read a CSBDeep model folder.
 
     Parameters
@@ -130,7 +131,7 @@ def _require_axes(folder: Path, config: dict[str, Any], kind: str) -> None:
         raise SpecError(msg)
 
 
-def _network(config: dict[str, Any], kind: str, height: str) -> AnyNetwork:
+def _network(config: dict[str, Any], kind: str, height: Height) -> AnyNetwork:
     unet = unet_config(config)
     if kind == "ProjectionCARE":
         return Projection(replace(projection_config(config), height=height))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import nn
 
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
 from care_runtime.contract import supported
@@ -35,7 +37,7 @@ WHOLE = 16
 
 TAGS = ("image-restoration", "fluorescence-light-microscopy", "care", "unet")
 
-OUTPUTS = {
+OUTPUTS: dict[str, tuple[Literal["affine", "scale", "none"], str]] = {
     # By id: how normalization is undone, and what it is.
     "mean": ("affine", "Restored image, normalized like the input"),
     "scale": ("scale", "Scale of the Laplace distribution of every pixel"),
@@ -120,6 +122,7 @@ def complete(spec: Spec, network: Network, facts: Mapping[str, Any]) -> Spec:
     # Not `supported`: before this, a projection does not say which axis is whole.
     care, form = spec.care, network.form
     assert care is not None
+    assert isinstance(network, nn.Module)
     measured = halo.measure(network, form)
     tiling = Tiling(dict(form.grid), measured, _cut(care.tiling.size, form), form.whole)
     training = {**care.training, **facts}

@@ -258,7 +258,8 @@ def _factor(restorer: Restorer, pair: Pair) -> float | None:
     if resample is None:
         return None
     axis = -1 - "XYZ".index(resample.axis.upper())
-    return pair.high.shape[axis] / pair.low.shape[axis]
+    factor: float = pair.high.shape[axis] / pair.low.shape[axis]
+    return factor
 
 
 def scores(image: Any, pair: Pair) -> list[Scores]:

@@ -177,7 +177,7 @@ def patches(
     form: Form, pairs: Sequence[Pair], recipe: Recipe, *, learning: bool
 ) -> Patches:
     """Say how a network of some form gets its patches, to learn or to be validated."""
-    common = {
+    common: dict[str, Any] = {
         "patch": recipe.patch,
         "seed": recipe.seed,
         "fitted": target(form, recipe) == "fitted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from care_training.pairs import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -80,7 +80,7 @@ def _stems(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         msg = f"{folder} is no folder: expected one with images"
         raise FileError(msg)
-    files = finding.sources([folder])
+    files = [Path(file) for file in finding.sources([folder])]
     stems: dict[str, Path] = {}
     for path in files:
         stem = path.stem.removesuffix(".ome")
@@ -145,7 +145,7 @@ def volumes(place: Path, axes: str) -> list[tuple[str, NDArray[Any]]]:
         If one cannot be read, or they differ in channels.
     """
     found = []
-    for path in finding.sources([place]):
+    for path in map(Path, finding.sources([place])):
         image = _image(path, axes)
         frames = _frames(path.stem, image, image, volume=True, flat=False)
         found += [(frame.name, frame.low) for frame in frames]

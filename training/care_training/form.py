@@ -69,7 +69,7 @@ def named(
 ) -> dict[str, torch.Tensor]:
     """Give what a network returned the names of its outputs."""
     one = hasattr(answers, "shape")
-    return dict(zip(form.outputs, [answers] if one else answers, strict=True))  # type: ignore[arg-type]
+    return dict(zip(form.outputs, [answers] if one else answers, strict=True))
 
 
 class Network(Protocol):

@@ -47,10 +47,13 @@ def export(network: Network, spec: Spec, path: Path) -> None:
     sizes = [3 * grid[a.lower()] if a in "ZYX" else 2 for a in letters]
     sizes[letters.index("C")] = spec.input.channels
     dynamic = {i: torch.export.Dim.DYNAMIC for i, a in enumerate(letters) if a != "C"}
-    network = network.cpu().float().eval().to(memory_format=torch.contiguous_format)
+    assert isinstance(network, torch.nn.Module)
+    module = network.cpu().float().eval()
+    # torch documents it, and leaves it out of the types of a module's `to`.
+    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with _quiet():
         program = torch.onnx.export(
-            network,
+            module,
             (torch.zeros(sizes),),
             dynamo=True,
             opset_version=OPSET,
@@ -59,6 +62,7 @@ def export(network: Network, spec: Spec, path: Path) -> None:
             output_names=[tensor.id for tensor in spec.outputs],
             verbose=False,
         )
+    assert program is not None  # as it is for torch's older exporter
     model = program.model_proto
     model.ir_version = IR
     _tidy(model, spec)

@@ -11,7 +11,7 @@ from torch import nn
 from care_runtime.errors import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from care_training.form import Form
 
@@ -104,6 +104,7 @@ def _positive(network: nn.Module) -> nn.Module:
             if module.bias is not None:
                 module.bias.zero_()
         for name, child in module.named_children():
-            if hasattr(child, "probe"):
-                setattr(module, name, child.probe())
+            stand_in: Callable[[], nn.Module] | None = getattr(child, "probe", None)
+            if stand_in is not None:
+                setattr(module, name, stand_in())
     return probe

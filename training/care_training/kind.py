@@ -116,11 +116,12 @@ class Kind:
         }
         if self.projection:
             values.setdefault("kernel", 3)
-        member: MemberConfig = UNetConfig(**values)
+        unet = UNetConfig(**values)
+        member: MemberConfig = unet
         if self.projection:
-            member = ProjectionConfig(member, height=self.height)
+            member = ProjectionConfig(unet, height=self.height)
         elif self.isotropic is not None:
-            member = IsotropicConfig(member)
+            member = IsotropicConfig(unet)
         return EnsembleConfig(member, self.ensemble) if self.ensemble > 1 else member
 
     @property

@@ -45,8 +45,8 @@ def train(
     spec = _spec(request, trained)
     about = About(request.name, _about(request, prepared), own_sample(split))
     judges = Judges({"": split.validation}, baselines=(baselines.GAUSSIAN,))
-    made, scores = package(trained, spec, about, judges, request.out / request.name)
-    return made, scores[""]
+    done, scores = package(trained, spec, about, judges, request.out / request.name)
+    return done, scores[""]
 
 
 def _spec(request: Request, trained: Trained) -> Spec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,9 +184,13 @@ def _split_block(pair: Pair, patch: tuple[int, ...], fraction: float) -> Split:
         raise TrainingError(msg)
     start = size - held
     training, validation = (
-        Pair(
-            f"{pair.name} [{what}]",
-            *(_cut(i, axis, a, b) for i in (pair.low, pair.high)),
+        replace(
+            pair,
+            name=f"{pair.name} [{what}]",
+            low=_cut(pair.low, axis, a, b),
+            high=_cut(pair.high, axis, a, b),
+            field="",
+            labels=None if pair.labels is None else _cut(pair.labels, axis, a, b),
         )
         for what, a, b in (("training", 0, start - gap), ("validation", start, size))
     )

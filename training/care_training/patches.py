@@ -126,8 +126,8 @@ class Patches:
     def __getitem__(self, number: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Draw one patch by its number."""
         if self.pool:
-            turn, place = divmod(number, self.pool)
-            number = int(order(self.seed, turn, self.pool)[place])
+            turn, turns_place = divmod(number, self.pool)
+            number = int(order(self.seed, turn, self.pool)[turns_place])
         rng = np.random.default_rng([self.seed, 0, number])
         source = self._sources[number % len(self._sources)]
         place = window.draw(rng, source.pair.high[0], self.patch, source.bright)
@@ -253,7 +253,8 @@ def _lookup(
 ) -> NDArray[np.float64]:
     place = (p - limits[0]) / (limits[1] - limits[0]) * (KNOTS - 1)
     i = min(int(place), KNOTS - 2)
-    return table[i] + (table[i + 1] - table[i]) * (place - i)
+    found: NDArray[np.float64] = table[i] + (table[i + 1] - table[i]) * (place - i)
+    return found
 
 
 def turned(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from care_training.fit import Trained
     from care_training.form import Network
     from care_training.measure import Measure
+    from care_training.networks import AnyNetwork
     from care_training.pairs import Pair, Split
     from care_training.sample import Sample
 
@@ -193,7 +194,7 @@ def recalibrated(trained: Trained, split: Split, spec: Spec) -> Trained:
     return replace(trained, network=networks.rescaled(network, factor), facts=facts)
 
 
-def planar(network: Network, spec: Spec) -> Restorer | None:
+def planar(network: AnyNetwork, spec: Spec) -> Restorer | None:
     """Make a restorer of degraded planes, where a network was trained on such.
 
     What an isotropic network does to stacks has no ground truth; what its 2-D network
@@ -223,7 +224,7 @@ def _callable(network: Network) -> Callable[..., Sequence[NDArray[np.float32]]]:
     @torch.no_grad()
     def run(x: NDArray[Any]) -> Sequence[NDArray[np.float32]]:
         answers = network(torch.from_numpy(x.copy()))
-        answers = [answers] if isinstance(answers, torch.Tensor) else answers
-        return [answer.numpy() for answer in answers]
+        several = [answers] if isinstance(answers, torch.Tensor) else answers
+        return [answer.numpy() for answer in several]
 
     return run

@@ -17,6 +17,8 @@ from care_training.unet import UNet, UNetConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Height = Literal["", "expectation", "argmax"]
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectionConfig:
@@ -45,7 +47,7 @@ class ProjectionConfig:
     convolutions: int = 1
     kernel: tuple[int, int, int] = (3, 3, 3)
     pool: tuple[int, int, int] = (1, 2, 2)
-    height: Literal["", "expectation", "argmax"] = ""
+    height: Height = ""
 
     def __post_init__(self) -> None:
         if self.height not in ("", "expectation", "argmax"):
@@ -137,7 +139,8 @@ class Projection(nn.Module):
         scale = tuple(float(p) for p in pool)
         for block in self.up:
             x = block(functional.interpolate(x, scale_factor=scale, mode="nearest"))
-        return self.softmax(self.weigh(x))
+        found: torch.Tensor = self.softmax(self.weigh(x))
+        return found
 
     def forward(self, x: torch.Tensor) -> Any:
         """Project and denoise a normalized batch.
@@ -168,7 +171,8 @@ class Projection(nn.Module):
 
     def _conv(self, n_in: int, n_out: int) -> nn.Conv3d:
         kernel = self.config.kernel
-        made = nn.Conv3d(n_in, n_out, kernel, padding=tuple(k // 2 for k in kernel))
+        z, y, x = (k // 2 for k in kernel)
+        made = nn.Conv3d(n_in, n_out, kernel, padding=(z, y, x))
         nn.init.xavier_uniform_(made.weight)
         nn.init.zeros_(made.bias)  # type: ignore[arg-type]
         return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import care_zoo
 from care_runtime.errors import ModelNotFoundError, OptionError, TrainingError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from care_training.recipe import Recipe
     from care_training.train import Progress
 
-QUICK = {"steps": 60, "batch": 4, "validate_every": 30}
+QUICK: dict[str, Any] = {"steps": 60, "batch": 4, "validate_every": 30}
 """Changes to a recipe that show in a minute that all of it works."""
 
 

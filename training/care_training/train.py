@@ -114,7 +114,8 @@ def fit(
         belongs to another recipe or network.
     """
     where = check_device(device)
-    network.to(where, memory_format=_memory_format(network))
+    # torch documents it, and leaves it out of the types of a module's `to`.
+    network.to(where, memory_format=_memory_format(network))  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(
         network.parameters(), recipe.learning_rate, eps=recipe.adam_epsilon
     )

@@ -98,7 +98,8 @@ class UNetConfig:
     @property
     def multiple(self) -> int:
         """Grid on which sizes and tile starts must lie, in pixels."""
-        return 2**self.depth
+        multiple: int = 2**self.depth
+        return multiple
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> UNetConfig:
@@ -149,7 +150,8 @@ class UNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     @property
     def form(self) -> Form:
@@ -195,7 +197,7 @@ class UNet(nn.Module):
             scale of a probabilistic network, of the same shape.
         """
         features = self.features(x)
-        mean = self.head(features)
+        mean: torch.Tensor = self.head(features)
         if self.config.residual:
             mean = mean + x
         if self.config.last_activation == "relu":

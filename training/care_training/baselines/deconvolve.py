@@ -37,8 +37,9 @@ def gaussian_psf(sigmas: Sequence[float]) -> NDArray[np.float64]:
     """Make a Gaussian PSF of these standard deviations in pixels, one an axis."""
     image = np.zeros([2 * int(np.ceil(4 * sigma)) + 1 for sigma in sigmas])
     image[tuple(n // 2 for n in image.shape)] = 1
-    blurred: NDArray[np.float64] = ndimage.gaussian_filter(image, sigmas)
-    return blurred / blurred.sum()
+    blurred = ndimage.gaussian_filter(image, sigmas)
+    psf: NDArray[np.float64] = blurred / blurred.sum()
+    return psf
 
 
 def stretch(

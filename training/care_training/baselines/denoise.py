@@ -41,7 +41,8 @@ SUBTLE = 1e-4
 
 def gaussian(image: NDArray[np.float32], sigma: float) -> NDArray[Any]:
     """Low-pass filter of a standard deviation in pixels, along every axis."""
-    return ndimage.gaussian_filter(image, sigma)
+    found: NDArray[Any] = ndimage.gaussian_filter(image, sigma)
+    return found
 
 
 def gaussian_in(voxel: Sequence[float]) -> Baseline:
@@ -55,7 +56,8 @@ def gaussian_in(voxel: Sequence[float]) -> Baseline:
 
     def function(image: NDArray[np.float32], sigma: float) -> NDArray[Any]:
         widths = [sigma * voxel[-1] / step for step in voxel]
-        return ndimage.gaussian_filter(image, widths)
+        found: NDArray[Any] = ndimage.gaussian_filter(image, widths)
+        return found
 
     return replace(GAUSSIAN, name="Gaussian in um", function=function)
 
@@ -65,7 +67,8 @@ def median(image: NDArray[np.float32], radius: float) -> NDArray[Any]:
     reach = int(radius)
     steps = np.ogrid[tuple(slice(-reach, reach + 1) for _ in image.shape)]
     ball = sum(step**2 for step in steps) <= radius**2
-    return ndimage.median_filter(image, footprint=ball)
+    found: NDArray[Any] = ndimage.median_filter(image, footprint=ball)
+    return found
 
 
 def bilateral(image: NDArray[np.float32], tolerance: float) -> NDArray[Any]:
@@ -109,7 +112,10 @@ def nlm(image: NDArray[np.float32], h: float, noise: float = 0.0) -> NDArray[Any
     """
     plane = NLM_WIDER if noise else NLM_PLANE
     size = plane if image.ndim == 2 else NLM_STACK
-    return restoration.denoise_nl_means(image, h=h, sigma=noise, fast_mode=True, **size)
+    found: NDArray[Any] = restoration.denoise_nl_means(
+        image, h=h, sigma=noise, fast_mode=True, **size
+    )
+    return found
 
 
 def tv(image: NDArray[np.float32], weight: float) -> NDArray[Any]:
@@ -122,7 +128,10 @@ def tv(image: NDArray[np.float32], weight: float) -> NDArray[Any]:
     weight
         Price of a step of grey value 1 over a pixel.
     """
-    return restoration.denoise_tv_chambolle(image, weight=weight, eps=SUBTLE)
+    found: NDArray[Any] = restoration.denoise_tv_chambolle(
+        image, weight=weight, eps=SUBTLE
+    )
+    return found
 
 
 def _nlm_of_known_noise(image: NDArray[np.float32], h: float) -> NDArray[Any]:

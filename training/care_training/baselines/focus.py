@@ -41,7 +41,8 @@ def brightness(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
     image = ndimage.gaussian_filter(image, (SHEET, 1, 1))
     # Two filters of Z in a row have the width of the wider one.
     rest = np.sqrt(AROUND**2 - SHEET**2)
-    return image - ndimage.gaussian_filter1d(image, rest, axis=0)
+    found: NDArray[np.float32] = image - ndimage.gaussian_filter1d(image, rest, axis=0)
+    return found
 
 
 def detail(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
@@ -59,7 +60,10 @@ def detail(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
     energy = _matched(fine - coarse) ** 2
     energy = pooled(np.minimum(energy, np.percentile(energy, 99)), grid)
     energy = ndimage.gaussian_filter(energy, (0, WINDOW / grid, WINDOW / grid))
-    return energy - ndimage.gaussian_filter1d(energy, AROUND, axis=0)
+    found: NDArray[np.float32] = energy - ndimage.gaussian_filter1d(
+        energy, AROUND, axis=0
+    )
+    return found
 
 
 def pooled(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:

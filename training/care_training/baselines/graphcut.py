@@ -124,7 +124,7 @@ def _weights(cost: NDArray[Any]) -> NDArray[np.int64]:
     moves = np.abs(np.diff(cost, axis=0)).sum() + 2 * top * cost[0].size
     scale = min(2**14 / top, ENDLESS / moves)
     steps = np.rint(cost * scale).astype(np.int64)
-    weight = np.diff(steps, axis=0, prepend=0)
+    weight: NDArray[np.int64] = np.diff(steps, axis=0, prepend=0)
     weight[0] -= steps.max() + 1
     return weight.ravel()
 
@@ -151,7 +151,8 @@ def _edges(
 def _sight(stack: NDArray[Any], grid: int) -> NDArray[np.float32]:
     """Add the two cues, each in units of its own deviation."""
     cues = [cue(stack, grid) for cue in (brightness, detail)]
-    return sum(cue / (cue.std() + TINY) for cue in cues)
+    seen: NDArray[np.float32] = sum(cue / (cue.std() + TINY) for cue in cues)
+    return seen
 
 
 GRAPH_CUT = projecting(

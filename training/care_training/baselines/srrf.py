@@ -86,13 +86,14 @@ def srrf(
             products += last * found[0]
         products += (found[1:] * found[:-1]).sum(axis=0)
         last = found[-1]
-    mean = total / len(movie)
+    mean: NDArray[np.float64] = total / len(movie)
     if temporal == "average":
         return mean.astype(np.float32)
     # The mean of (r[t] - mean) * (r[t + 1] - mean), from sums that need one pass.
     count = len(movie) - 1
     both = 2 * total - first - last
-    return np.abs(products / count - mean * both / count + mean**2).astype(np.float32)
+    product: NDArray[np.float64] = products / count - mean * both / count + mean**2
+    return np.abs(product).astype(np.float32)
 
 
 def _radiality() -> Any:

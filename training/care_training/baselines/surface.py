@@ -75,7 +75,8 @@ def along(
         )
         raise ImageError(msg)
     if thickness:
-        offsets = np.arange(-int(REACH * thickness), int(REACH * thickness) + 1)
+        reach = int(REACH * thickness)
+        offsets: NDArray[Any] = np.arange(-reach, reach + 1)
         weights = np.exp(-0.5 * (offsets / thickness) ** 2)
     else:
         offsets, weights = np.zeros(1), np.ones(1)
@@ -98,12 +99,13 @@ def spread(
     No two neighbours differ by more than ``1 / grid`` of what squares differ by.
     """
     places = [(np.arange(size) + 0.5) / grid - 0.5 for size in shape]
-    return ndimage.map_coordinates(
+    found: NDArray[np.float32] = ndimage.map_coordinates(
         np.asarray(height, np.float32),
         np.meshgrid(*places, indexing="ij"),
         order=1,
         mode="nearest",
     )
+    return found
 
 
 def volume(stack: NDArray[Any]) -> None:

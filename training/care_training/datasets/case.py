@@ -53,7 +53,7 @@ class Picture:
             If it has another number of channels.
         """
         image = tiff.read(self.path, self.axes)
-        pixels = canonical(image.pixels, image.axes)[0, 0]
+        pixels: NDArray[Any] = canonical(image.pixels, image.axes)[0, 0]
         if self.channels not in (None, len(pixels)):
             msg = (
                 f"expected {self.channels} channels, in the order {self.axes}, in "

@@ -156,7 +156,8 @@ def _start(path: Path, member: zipfile.ZipInfo) -> int:
         signature, name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
     if signature != SIGNATURE:
         raise _unreadable(path, member.filename, "its header is damaged")
-    return member.header_offset + LOCAL_HEADER.size + name + extra
+    start: int = member.header_offset + LOCAL_HEADER.size + name + extra
+    return start
 
 
 def _expanded(

@@ -204,5 +204,5 @@ def _projected(path: Path, low: NDArray[Any], high: NDArray[Any], axes: str) -> 
 def _patch(patch: NDArray[Any], axes: str, *, flat: bool) -> NDArray[Any]:
     """View a patch as (C, [Z,] Y, X), in the byte order of this machine."""
     view = canonical(np.asarray(patch), axes)[0, 0]
-    native = view.astype(view.dtype.newbyteorder("="), copy=False)
+    native: NDArray[Any] = view.astype(view.dtype.newbyteorder("="), copy=False)
     return native[:, 0] if flat else native

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -207,7 +207,7 @@ class Published:
         return held[:half], held[half:]
 
 
-def _spread(pairs: Any, most: int) -> Any:
+def _spread(pairs: Sequence[Pair], most: int) -> Sequence[Pair]:
     """Take some of a sequence, at equal distances."""
     return pairs[:: -(-len(pairs) // most)]
 

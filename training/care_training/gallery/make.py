@@ -15,7 +15,8 @@ from care_runtime.files import unwritable, written
 from care_runtime.tensor import File
 from care_training.gallery import web
 from care_training.gallery.entry import Entry
-from care_training.gallery.page import FOLDER, Shown, page
+from care_training.gallery.page import page
+from care_training.gallery.section import FOLDER, Shown
 from care_training.gallery.shots import shots
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ def shots(package: Package, folder: Path) -> Shots | None:
 
 
 def _depth(image: Image) -> int:
-    sizes = dict(zip(image.axes, image.pixels.shape, strict=True))
+    sizes: dict[str, int] = dict(zip(image.axes, image.pixels.shape, strict=True))
     return sizes.get("Z", 1)
 
 

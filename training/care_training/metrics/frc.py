@@ -93,7 +93,9 @@ def ring_correlation(
     place[place > rings] = 0
 
     def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(place.ravel(), values.ravel(), rings + 1)[1:]
+        # Sums of weights are no whole numbers, as numpy's types have it.
+        sums: NDArray[Any] = np.bincount(place.ravel(), values.ravel(), rings + 1)[1:]
+        return sums
 
     common = summed((one * two.conj()).real)
     power = np.sqrt(summed(np.abs(one) ** 2) * summed(np.abs(two) ** 2))

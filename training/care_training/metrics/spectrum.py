@@ -181,7 +181,8 @@ def _towards(
     along: NDArray[np.float64], across: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Tell which frequencies lie within the angle of a direction, 0 excluded."""
-    return (along > 0) & (across <= np.tan(np.radians(ANGLE)) * along)
+    near: NDArray[np.bool_] = across <= np.tan(np.radians(ANGLE)) * along
+    return (along > 0) & near
 
 
 def _hann(size: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from care_training.evaluate import INPUT, NETWORK
 from care_training.report import chart, tiles
@@ -67,6 +67,7 @@ def profile(image: Seen, best: str | None, *, upright: bool) -> tuple[Row, Chart
     names = methods(best)
     found = chart.colours(names)
     figure, axes = chart.axes(2.7)
+    style: dict[str, Any]
     for name in names:
         style = {"linewidth": 1.0, "alpha": 0.7} if name == INPUT else {}
         if name == NETWORK:

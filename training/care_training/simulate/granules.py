@@ -54,7 +54,7 @@ def insulin_granules(
     """
     extent = pixel_size * np.asarray(shape, float)
     places = _places(extent, rng, count, clustered, spread)
-    radii = rng.uniform(*np.divide(diameter, 2), len(places))
+    radii = rng.uniform(diameter[0] / 2, diameter[1] / 2, len(places))
     # Filled with label to different degrees, by their age: a factor of 2 either way.
     bright = rng.lognormal(-0.18, 0.6, len(places))
     image = np.zeros(np.asarray(shape) + 2)

@@ -30,7 +30,7 @@ def blur(scene: NDArray[Any], psf: NDArray[Any]) -> NDArray[np.float32]:
     padded = np.pad(scene.astype(np.float32), [(r, r) for r in reach], mode="symmetric")
     sizes = [fft.next_fast_len(n, real=True) for n in padded.shape]
     product = fft.rfftn(padded, sizes) * fft.rfftn(psf.astype(np.float32), sizes)
-    image = fft.irfftn(product, sizes)
+    image: NDArray[np.float32] = fft.irfftn(product, sizes)
     kept = tuple(
         slice(2 * r, 2 * r + n) for r, n in zip(reach, scene.shape, strict=True)
     )

@@ -43,14 +43,15 @@ def tissue(
     middle = sum(diameter) / 4
     ball = np.pi * middle**2 * (4 / 3 * middle if len(extent) == 3 else 1)
     count = max(1, round(fill * np.prod(extent + 2 * middle) / ball))
-    radii = rng.uniform(*np.divide(diameter, 2), count)
+    radii = rng.uniform(diameter[0] / 2, diameter[1] / 2, count)
     step = middle / 2
     grid = tuple(int(n) for n in np.ceil((extent + 2 * radii.max()) / step) + 1)
     clouds = perlin_noise(grid, rng, period=12 * middle / step, octaves=2)
 
     def dense(places: NDArray[np.float64]) -> NDArray[np.bool_]:
         index = ((places + radii.max()) / step).astype(int)
-        return clouds[tuple(index.T)] > np.quantile(clouds, 0.25)
+        found: NDArray[np.bool_] = clouds[tuple(index.T)] > np.quantile(clouds, 0.25)
+        return found
 
     centres, radii = pack(extent, radii, rng, wanted=dense)
     return [(c, r, None) for c, r in zip(centres, radii, strict=True)]

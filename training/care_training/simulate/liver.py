@@ -127,4 +127,5 @@ def envelopes(
             edge[tuple(here)] |= step
     shell = np.where(edge, light[labels], 0).astype(np.float32)
     smooth = ndimage.gaussian_filter(shell, [width / s for s in voxel_size])
-    return smooth / max(float(np.percentile(smooth, 99.5)), 1e-6)
+    scaled: NDArray[np.float32] = smooth / max(float(np.percentile(smooth, 99.5)), 1e-6)
+    return scaled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage, special
@@ -113,7 +113,7 @@ def _cells(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Draw the membranes between cells that are nearest to one of many centres."""
     centres = honeycomb(size * shape, cell, rng, jitter=0.17)
-    grid = np.stack(np.mgrid[: shape[0], : shape[1]], -1) * size
+    grid = np.stack(list(np.mgrid[: shape[0], : shape[1]]), -1) * size
     for axis in range(2):  # Membranes are not straight: bend the plane a little.
         bend = perlin_noise(tuple(shape), rng, period=1.2 * cell / size, octaves=1)
         grid[..., axis] += 0.25 * cell * (bend - 0.5)
@@ -157,13 +157,16 @@ def _haze(
     shape: Sequence[int],
     rng: np.random.Generator,
     size: NDArray[np.float64],
-    depth: NDArray[np.float32],
-) -> NDArray[np.float32]:
+    depth: NDArray[np.floating[Any]],
+) -> NDArray[np.floating[Any]]:
     """Glow in clouds: the cuticle some 7 um above the sheet, tissue from 4 um below."""
     clouds = perlin_noise(tuple(shape), rng, period=15 / size, octaves=2)
     cuticle = np.exp(-(((depth + np.float32(7)) / np.float32(3)) ** 2))
     tissue = special.expit((depth - np.float32(4)) / np.float32(1.5))
-    return clouds * (np.float32(0.15) + cuticle + np.float32(0.8) * tissue)
+    glow: NDArray[np.floating[Any]] = clouds * (
+        np.float32(0.15) + cuticle + np.float32(0.8) * tissue
+    )
+    return glow
 
 
 def _scatter(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import ndimage
@@ -127,7 +127,8 @@ def _axes(
     stretch = rng.normal(0, elongation, dims)
     # A columnar cell's nucleus is longer along its axis.
     stretch[0] += 0.0 if normal is None else 0.2
-    return turned / np.exp(stretch - stretch.mean())[:, None]
+    axes: NDArray[np.float64] = turned / np.exp(stretch - stretch.mean())[:, None]
+    return axes
 
 
 def _distance(
@@ -153,7 +154,7 @@ def _distance(
 
 def _nucleolus(
     offsets: list[NDArray[np.float32]], radius: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
+) -> NDArray[np.floating[Any]]:
     """Leave out most stain in a nucleolus, a quarter to a third of the diameter."""
     place = rng.normal(0, 0.3 * radius, len(offsets))
     square = sum((o - np.float32(p)) ** 2 for o, p in zip(offsets, place, strict=True))
@@ -174,7 +175,8 @@ def _chromatin(
         rng.standard_normal(tuple(shape), dtype=np.float32), sigma, truncate=3
     )
     texture *= contrast / max(float(texture.std()), 1e-12)
-    return np.exp(texture - np.float32(contrast**2 / 2))
+    factor: NDArray[np.float32] = np.exp(texture - np.float32(contrast**2 / 2))
+    return factor
 
 
 def _renumbered(labels: NDArray[np.int32]) -> NDArray[np.int32]:

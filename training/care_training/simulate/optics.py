@@ -87,7 +87,8 @@ class Optics:
     @property
     def axial(self) -> float:
         """Full width at half maximum along Z, widefield, in um."""
-        return 0.88 * self.emission / (self.index - np.sqrt(self.index**2 - self.na**2))
+        inner = np.sqrt(self.index**2 - self.na**2)
+        return float(0.88 * self.emission / (self.index - inner))
 
     def psf(
         self, voxel_size: Sequence[float], shape: Sequence[int] | None = None
@@ -128,7 +129,7 @@ class Optics:
             depths = np.zeros(1)
         # Light that leaves the grid comes back from the other side: hold it all.
         whole = self._odd(voxel_size[-2:], self._radius(depths[-1]))
-        grid = np.maximum(shape[-2:], whole)
+        grid: NDArray[np.int_] = np.maximum(shape[-2:], whole)
         planes = np.stack([self._plane(z, voxel_size[-2:], grid) for z in depths])
         if self.kind == "tirf":
             weight = np.exp(-depths / self.penetration)
@@ -136,7 +137,8 @@ class Optics:
         top, left = (grid - shape[-2:]) // 2
         planes = planes[:, top : top + shape[-2], left : left + shape[-1]]
         values = np.concatenate([planes[:0:-1], planes]).reshape(shape)
-        return (values / values.sum()).astype(np.float32)
+        shares: NDArray[np.float64] = values / values.sum()
+        return shares.astype(np.float32)
 
     def shape(self, voxel_size: Sequence[float]) -> tuple[int, ...]:
         """Count the voxels, each odd, that hold the light of a point."""
@@ -146,14 +148,15 @@ class Optics:
 
     def _radius(self, depth: float) -> float:
         """Reach of the light across, in um, some depth away from focus."""
-        return depth * np.tan(np.arcsin(self.na / self.index)) + 6 * self.lateral
+        slope = np.tan(np.arcsin(self.na / self.index))
+        return float(depth * slope + 6 * self.lateral)
 
     @staticmethod
     def _odd(size: Sequence[float], reach: float) -> tuple[int, ...]:
         return tuple(2 * int(np.ceil(reach / s)) + 1 for s in size)
 
     def _plane(
-        self, depth: float, size: Sequence[float], grid: Sequence[int]
+        self, depth: float, size: Sequence[float], grid: NDArray[np.int_]
     ) -> NDArray[np.float64]:
         """Combine excitation and emission in one plane, in arbitrary units."""
         finest = min(self.emission, self.excitation) / (4 * self.na)
@@ -182,7 +185,10 @@ class Optics:
         if self.kind == "light_sheet":
             values = values * np.exp(-4 * np.log(2) * (depth / self.sheet) ** 2)
         rows, columns = grid
-        return values.reshape(rows, fine[0], columns, fine[1]).sum((1, 3))
+        plane: NDArray[np.float64] = values.reshape(
+            rows, fine[0], columns, fine[1]
+        ).sum((1, 3))
+        return plane
 
     def _hole(
         self, steps: Sequence[float], counts: Sequence[int]
@@ -190,7 +196,8 @@ class Optics:
         """Draw the pinhole as it lies in the sample."""
         radius = self.pinhole * 0.61 * self.emission / self.na
         y, x = (s * (np.arange(n) - n // 2) for s, n in zip(steps, counts, strict=True))
-        return (np.hypot(y[:, None], x) <= max(radius, *steps)).astype(float)
+        inside: NDArray[np.bool_] = np.hypot(y[:, None], x) <= max(radius, *steps)
+        return inside.astype(float)
 
 
 def _airy(
@@ -218,7 +225,8 @@ def _airy(
     pupil = np.clip((1 / cutoff - np.sqrt(square)) / width + 0.5, 0, 1)
     phase = 2 * np.pi * depth * np.sqrt(np.maximum(1 / medium**2 - square, 0))
     intensity = np.abs(fft.ifft2(pupil * np.exp(1j * phase))) ** 2
-    return fft.fftshift(intensity / intensity.sum())
+    centred: NDArray[np.float64] = fft.fftshift(intensity / intensity.sum())
+    return centred
 
 
 def _convolve(
@@ -226,4 +234,5 @@ def _convolve(
 ) -> NDArray[np.float64]:
     """Sum an image over a pinhole about each pixel; all of it, at most."""
     product = fft.rfft2(image) * fft.rfft2(fft.ifftshift(hole))
-    return np.maximum(fft.irfft2(product, image.shape), 0)
+    found: NDArray[np.float64] = np.maximum(fft.irfft2(product, image.shape), 0)
+    return found

@@ -16,7 +16,7 @@ TRIES = 8
 
 
 def pack(
-    extent: Sequence[float],
+    extent: Sequence[float] | NDArray[np.float64],
     radii: NDArray[np.float64],
     rng: np.random.Generator,
     *,
@@ -63,7 +63,7 @@ def pack(
 
 
 def honeycomb(
-    extent: Sequence[float],
+    extent: Sequence[float] | NDArray[np.float64],
     spacing: float,
     rng: np.random.Generator,
     *,
@@ -103,4 +103,5 @@ def honeycomb(
     turned += rng.normal(0, jitter * spacing, turned.shape)
     turned += rng.uniform(-spacing / 2, spacing / 2, 2)
     inside = np.all(np.abs(turned) <= [height / 2, width / 2], axis=1)
-    return turned[inside] + np.asarray(extent) / 2
+    found: NDArray[np.float64] = turned[inside] + np.asarray(extent) / 2
+    return found

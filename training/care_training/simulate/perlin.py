@@ -16,7 +16,7 @@ def perlin_noise(
     shape: tuple[int, ...],
     rng: np.random.Generator,
     *,
-    period: float | Sequence[float],
+    period: float | Sequence[float] | NDArray[np.float64],
     octaves: int = 3,
     persistence: float = 0.5,
 ) -> NDArray[np.float32]:
@@ -51,7 +51,8 @@ def perlin_noise(
         layer = _octave(shape, rng, np.maximum(periods / 2**octave, 1e-6))
         noise += np.float32(persistence**octave) * layer
     noise -= noise.min()
-    return noise / max(noise.max(), np.finfo(np.float32).tiny)
+    scaled: NDArray[np.float32] = noise / max(noise.max(), np.finfo(np.float32).tiny)
+    return scaled
 
 
 def _octave(

@@ -60,7 +60,8 @@ def filaments(
     blurred = ndimage.gaussian_filter(image, [8 * w for w in width])
     blurred *= haze * focused.sum() / max(blurred.sum(), 1e-12)
     image = focused + blurred
-    return np.clip(image / np.percentile(image, 99.9), 0.0, 1.0)
+    scaled: NDArray[np.float64] = np.clip(image / np.percentile(image, 99.9), 0.0, 1.0)
+    return scaled
 
 
 def nuclei(
@@ -108,7 +109,8 @@ def nuclei(
         inside = (u / a) ** 2 + (v / b) ** 2 < 1
         image[inside] = rng.uniform(0.5, 1.0) * texture[inside]
     image = ndimage.gaussian_filter(image, psf)
-    return np.clip(image / np.percentile(image, 99.9), 0.0, 1.0)
+    scaled: NDArray[np.float64] = np.clip(image / np.percentile(image, 99.9), 0.0, 1.0)
+    return scaled
 
 
 def _chain(
@@ -121,4 +123,5 @@ def _chain(
     headings = direction / np.linalg.norm(direction) + np.cumsum(turns, axis=0)
     headings /= np.linalg.norm(headings, axis=1, keepdims=True)
     path = np.cumsum(step * headings, axis=0)
-    return path - path[len(path) // 2] + rng.uniform(0, size - 1)
+    placed: NDArray[np.float64] = path - path[len(path) // 2] + rng.uniform(0, size - 1)
+    return placed

@@ -79,4 +79,5 @@ def project(stack: NDArray[Any], height: NDArray[Any]) -> NDArray[np.float32]:
     below, above = (
         np.take_along_axis(stack, i[None], 0)[0].astype(np.float32) for i in (low, high)
     )
-    return (1 - part) * below + part * above
+    found: NDArray[np.float32] = (1 - part) * below + part * above
+    return found

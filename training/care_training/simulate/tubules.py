@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,7 +83,9 @@ def microtubules(
 
 
 def splat(
-    places: NDArray[np.float64], weights: NDArray[np.float64], shape: Sequence[int]
+    places: NDArray[np.float64],
+    weights: NDArray[np.floating[Any]],
+    shape: Sequence[int],
 ) -> NDArray[np.float32]:
     """Add points to an image, each shared linearly by the pixels about it.
 
@@ -122,7 +124,8 @@ def _anew(values: NDArray[np.float64], counts: NDArray[np.int_]) -> NDArray[np.f
     total = np.cumsum(values)
     last = np.cumsum(counts)
     before = np.concatenate([[0.0], total[last[:-1] - 1]])
-    return total - np.repeat(before, counts)
+    sums: NDArray[np.float64] = total - np.repeat(before, counts)
+    return sums
 
 
 def _starts(
