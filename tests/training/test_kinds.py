@@ -9,6 +9,7 @@ import onnx
 import pytest
 import tifffile
 from click.testing import CliRunner
+from scipy import ndimage, signal
 
 import care_runtime
 from care_runtime import package
@@ -16,7 +17,7 @@ from care_runtime.engine import Engine
 from care_runtime.errors import OptionError, TrainingError
 from care_runtime.verify import verify
 from care_training.cli import main
-from care_training.degrade import Degradation
+from care_training.degrade import Degradation, turned
 from care_training.kind import Kind
 from care_training.simulate import Camera, filaments
 
@@ -175,6 +176,22 @@ def test_planes_that_are_as_sharp_are_only_subsampled():
     pair = Degradation(4, blur=0.0)("sharp", ramp)
     np.testing.assert_allclose(pair.low[..., 0], ramp[..., 0], rtol=1e-6)
     np.testing.assert_allclose(pair.low[..., -1], ramp[..., -1], rtol=1e-6)
+
+
+def test_planes_are_blurred_by_a_psf_as_an_axial_plane_is():
+    rng = np.random.default_rng(0)
+    scene = (rng.random((41, 60)) > 0.95).astype(np.float32)
+    psf = np.zeros((21, 7, 7))
+    psf[10, 3, 3] = 1
+    psf = ndimage.gaussian_filter(psf, (3.0, 1.0, 1.0))
+    # What goes on along Y, cut along Z and X, is what the turned PSF makes of it.
+    volume = np.broadcast_to(scene.T[:, None], (60, 9, 41))
+    seen = signal.fftconvolve(
+        np.pad(volume, ((10, 10), (3, 3), (3, 3)), "symmetric"), psf, mode="valid"
+    )
+    lateral = scene[None, None]
+    pair = Degradation(1, psf=turned(psf))("scene", lateral)
+    np.testing.assert_allclose(pair.low[0, 0], seen[:, 4].T, atol=1e-5)
 
 
 def test_a_volume_too_narrow_to_degrade_is_named():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from care_runtime.errors import TrainingError
 from care_runtime.resample import gather, samples, stretched
@@ -33,10 +33,14 @@ class Degradation:
     blur
         Standard deviation, in lateral pixels, of the Gaussian by which the axial PSF is
         wider than the lateral one; None for a full width of one distance of planes.
+    psf
+        What to blur by instead, where the PSF is known: shape (Y, X), odd lengths, with
+        the axial direction along X. It is that of an XZ plane, see `turned`.
     """
 
     factor: float
     blur: float | None = None
+    psf: NDArray[np.float32] | None = None
 
     @property
     def sigma(self) -> float:
@@ -75,9 +79,40 @@ class Degradation:
             )
             raise TrainingError(msg)
         target = volume[..., : stretched(count, self.factor)]
-        blurred = target.astype(np.float32)
-        if self.sigma > 0:
-            blurred = ndimage.gaussian_filter1d(blurred, self.sigma, mode="reflect")
+        blurred = self._blurred(target.astype(np.float32))
         lines = [samples(n) for n in target.shape[1:]]
         lines[-1] = samples(target.shape[-1], count / target.shape[-1])
         return Pair(name, gather(blurred, lines), target)
+
+    def _blurred(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.psf is not None:
+            edge = [(n // 2, n // 2) for n in self.psf.shape]
+            room = np.pad(volume, [(0, 0), (0, 0), *edge], mode="symmetric")
+            kernel = self.psf[None, None] / self.psf.sum()
+            found = signal.fftconvolve(room, kernel, mode="valid", axes=(-2, -1))
+            return np.asarray(found, np.float32)
+        if self.sigma > 0:
+            return np.asarray(
+                ndimage.gaussian_filter1d(volume, self.sigma, mode="reflect")
+            )
+        return volume
+
+
+def turned(psf: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn a PSF so that it blurs lateral planes as it blurs axial ones.
+
+    What lies in a plane goes on beyond it, and so does the blur: the light is summed
+    along Y. An axial line through the middle would be far too narrow where a beam
+    widens out of focus, since all of its light is still there.
+
+    Parameters
+    ----------
+    psf
+        Shape (Z, Y, X), odd lengths, sampled isotropically.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (X, Z), for the lateral Y and X of `Degradation`.
+    """
+    return np.asarray(psf.sum(axis=1).T, np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from care_runtime.resample import gather, samples
-from care_training.degrade import FWHM, Degradation
+from care_training.degrade import FWHM, Degradation, turned
 from care_training.measure import Measure
 from care_training.metrics import spectral_isotropy
 from care_training.pairs import Pair
@@ -89,31 +89,30 @@ class Acquisition:
             seen = brightness(blur(density, self.psf(number)))
             few = gather(seen[None], lines)[0]
             low.append(self.camera.expose(few, rng))
-            sharp = ndimage.gaussian_filter(density, self.widths(number)[1])
+            sharp = ndimage.gaussian_filter(density, self.sharpness(number))
             high.append(brightness(sharp))
         return Pair("", np.stack(low), np.stack(high), labels=labels)
 
     def degrade(self, pair: Pair, rng: np.random.Generator) -> Pair:
         """Make the lateral planes of a recorded stack look like axial ones.
 
-        They are blurred by what the PSF is wider along Z than along X, subsampled, and
-        exposed once more, since blurring took their noise away (Methods, "Image
-        restoration with semi-synthetic training data").
+        They are blurred by the PSF, turned, then subsampled, and exposed once more,
+        since blurring took their noise away (Methods, "Image restoration with
+        semi-synthetic training data").
         """
-        parts = []
-        for number, channel in enumerate(pair.low):
-            axial, lateral = self.widths(number)
-            wider = float(np.sqrt(max(axial**2 - lateral**2, 1e-6)))
-            parts.append(Degradation(self.factor, wider)("", channel[None]))
+        parts = [
+            Degradation(self.factor, psf=turned(self.psf(n)))("", channel[None])
+            for n, channel in enumerate(pair.low)
+        ]
         low = np.concatenate([self._exposed(part.low, rng) for part in parts])
         high = np.concatenate([part.high for part in parts])
         return replace(pair, low=low, high=high, labels=None)
 
-    def widths(self, number: int = 0) -> tuple[float, float]:
-        """Measure the standard deviations of a PSF along Z and X, in pixels."""
+    def sharpness(self, number: int = 0) -> float:
+        """Measure the lateral standard deviation of a PSF in focus, in pixels."""
         psf = self.psf(number)
-        z, y, x = (n // 2 for n in psf.shape)
-        return _width(psf[:, y, x]) / FWHM, _width(psf[z, y]) / FWHM
+        z, y, _ = (n // 2 for n in psf.shape)
+        return _width(psf[z, y]) / FWHM
 
     def _exposed(
         self, grey: NDArray[Any], rng: np.random.Generator
