@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from care_runtime.errors import (
     AxesError,
     BlankImageWarning,
+    CancelledError,
     CareError,
     ChannelWarning,
     EngineError,
@@ -15,8 +16,10 @@ from care_runtime.errors import (
     ImageError,
     ModelNotFoundError,
     OptionError,
+    OutOfMemoryError,
     SourceWarning,
     SpecError,
+    TileWarning,
 )
 from care_runtime.form import Form
 from care_runtime.image import Image
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AxesError",
     "BlankImageWarning",
+    "CancelledError",
     "CareError",
     "ChannelWarning",
     "EngineError",
@@ -48,12 +52,14 @@ __all__ = [
     "Mixed",
     "ModelNotFoundError",
     "OptionError",
+    "OutOfMemoryError",
     "Restored",
     "Restorer",
     "Selection",
     "SourceWarning",
     "Spec",
     "SpecError",
+    "TileWarning",
     "Trust",
     "__version__",
     "load",

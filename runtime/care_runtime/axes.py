@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from care_runtime.errors import AxesError
 from care_runtime.image import AXES
 
@@ -45,8 +43,7 @@ def canonical(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     """
     present = [letter for letter in AXES if letter in axes]
     view = pixels.transpose([axes.index(letter) for letter in present])
-    missing = [i for i, letter in enumerate(AXES) if letter not in axes]
-    return np.expand_dims(view, missing)
+    return view[tuple(slice(None) if letter in axes else None for letter in AXES)]
 
 
 def restored_axes(axes: str, *, channels_out: int, keeps_z: bool) -> str:

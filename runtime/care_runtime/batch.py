@@ -2,138 +2,50 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import warnings
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import options, reading, saving
-from care_runtime.care import Normalization
+import numpy as np
+
+from care_runtime import identity, lazy, reading, saving
+from care_runtime import places as places_
+from care_runtime.bases import Cached
+from care_runtime.choice import Options
 from care_runtime.errors import (
     AxesError,
     BlankImageWarning,
     CareError,
     ChannelWarning,
     FactorWarning,
-    FileError,
     OptionError,
     SeriesWarning,
+    TileWarning,
 )
-from care_runtime.form import Form
 from care_runtime.mixed import Mixed
 from care_runtime.npy import PIPE
-from care_runtime.output import SAMPLES
-from care_runtime.readout import Draw
+from care_runtime.partial import EVERY, Part, Partial, changed
+from care_runtime.places import check, room_for
+from care_runtime.result import Result
 from care_runtime.scratch import Scratch
-from care_runtime.selection import Selection
-from care_runtime.trust import Trust, given
-from care_runtime.writing import files_of, holds, require_place
+from care_runtime.writing import holds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
     from care_runtime.image import Image
-    from care_runtime.options import TileSize
     from care_runtime.reading import Place
     from care_runtime.restore import Restorer
+    from care_runtime.restored import Restored
     from care_runtime.spec import Spec
 
-DTYPES = ("float32", "uint8", "int8", "uint16", "int16", "uint32", "int32")
-"""Types that files of every kind keep as they are."""
+__all__ = ["Options", "Result", "check", "room_for", "run"]
 
-NOTED = (BlankImageWarning, ChannelWarning, FactorWarning, SeriesWarning)
+NOTED = (BlankImageWarning, ChannelWarning, FactorWarning, SeriesWarning, TileWarning)
 """Warnings that become notes of a result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How files are restored; see `Restorer` for the meaning of each.
-
-    Raises
-    ------
-    OptionError
-        If one of them means nothing, before any file is opened.
-    """
-
-    axes: str | None = None
-    normalize: str = "auto"
-    tile: TileSize = None
-    dtype: str = "auto"
-    factor: float | None = None
-    outputs: tuple[str, ...] = ("mean",)
-    trust: Trust = field(default_factory=Trust)
-    join: bool = False
-    overwrite: bool = False
-    normalize_over: str | None = None
-    selection: Selection = field(default_factory=Selection)
-    form: Form = field(default_factory=Form)
-
-    def __post_init__(self) -> None:
-        options.read_normalization(self.normalize, Normalization(), self.normalize_over)
-        options.read_tile(self.tile, {})
-        if self.dtype not in ("auto", *DTYPES):
-            msg = f"expected a type auto, {', '.join(DTYPES)}, found {self.dtype!r}"
-            raise OptionError(msg)
-
-    def meant(self, spec: Spec) -> Options:
-        """Return what is meant for a model whose main output has another name."""
-        known = [tensor.id for tensor in spec.outputs]
-        if self.outputs == ("mean",) and "mean" not in known:
-            return replace(self, outputs=(known[0],))
-        return self
-
-    def needs(self, spec: Spec) -> list[str]:
-        """Name the outputs of a model that have to be computed.
-
-        Raises
-        ------
-        OptionError
-            If the model cannot give what is asked for.
-        """
-        asked = [readout.id for readout in given(spec, self.outputs)]
-        return [*asked, *self.trust.needs(spec)]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one file.
-
-    Parameters
-    ----------
-    source, target
-        Image read and image written.
-    status
-        ``"done"`` or ``"failed"``.
-    error
-        Why it failed, in a line.
-    seconds
-        From opening the one file to closing the other.
-    image
-        Axes, shape and type of the restoration.
-    saturated, blank
-        Pixels that were clipped, frames that were returned unchanged.
-    flagged, flag
-        Fraction of the pixels that are not to be trusted, and that in words.
-    files
-        All that were written.
-    notes
-        Warnings, a line each.
-    """
-
-    source: Place
-    target: Path
-    status: str
-    error: str | None = None
-    seconds: float = 0.0
-    image: Mapping[str, Any] | None = None
-    saturated: int = 0
-    blank: int = 0
-    flagged: float | None = None
-    flag: str | None = None
-    files: tuple[Path, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def run(
@@ -142,34 +54,71 @@ def run(
     target: Path,
     chosen: Options,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    every: float = EVERY,
 ) -> Result:
-    """Restore one file; what goes wrong is told in the result."""
+    """Restore one file; what goes wrong is told in the result.
+
+    Parameters
+    ----------
+    restorer, source, target, chosen
+        What restores what, where it goes, and how.
+    progress
+        Called with the number of tiles done and of all tiles, after each.
+    every
+        Seconds between two moments from which an interrupted run can go on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it comes; what was done is kept where `partial.folder_of` says.
+    """
     started = time.perf_counter()
+    partial: Partial | None = None
     try:
-        places = _places(restorer, target, chosen)
-        room = Scratch(room_for(target))
+        head = _head(restorer, source, chosen)
+        places = places_.named(_specs(restorer)[0], target, chosen)
+        number = identity.digest(head) if head else None
+        if chosen.resume and number and places_.are_done(places, number):
+            places_.sweep(places)
+            with suppress(CareError):  # another process may be at it
+                Partial(target, {}).open(resume=False)
+            seconds = time.perf_counter() - started
+            return Result(source, target, "skipped", seconds=seconds)
+        places_.require(places, chosen, number)
+        if head and target != PIPE:
+            partial = Partial(target, head, every=every)
+            partial.open(resume=chosen.resume)
+            if chosen.resume:
+                places_.sweep(places)
         with warnings.catch_warnings(record=True) as caught:
             for kind in NOTED:
                 warnings.simplefilter("always", kind)
-            image, fitted = _read(restorer, source, chosen, room)
-            restored = fitted(
-                _checked(image, chosen, target),
-                normalize=chosen.normalize,
-                normalize_over=chosen.normalize_over,
-                tile=chosen.tile,
-                dtype=chosen.dtype,
-                factor=chosen.factor,
-                outputs=chosen.outputs,
-                trust=chosen.trust,
-                empty=room,
-                progress=progress,
-            )
-        saving.save(restored, places, join=chosen.join, form=chosen.form)
+            restored = _restored(restorer, source, target, chosen, progress, partial)
+        if head and _head(restorer, source, chosen) != head:
+            if partial is not None:
+                partial.remove()
+            raise changed(source)
+        if number:
+            facts = {**restored.provenance, identity.KEY: number}
+            restored = replace(restored, provenance=facts)
+        room = Scratch(room_for(target))
+        saving.save(restored, places, join=chosen.join, form=chosen.form, empty=room)
+        if partial is not None:
+            partial.remove()
     except CareError as error:
         line = " ".join(str(error).split())
         line = line if str(source) in line else f"{source}: {line}"
+        if partial is not None and _kept(partial):
+            line += f" (what is done is kept in {partial.folder}: go on with --resume)"
         return Result(source, target, "failed", line, time.perf_counter() - started)
-    notes = [str(w.message) for w in caught]
+    finally:
+        if partial is not None:
+            with suppress(CareError):
+                partial.commit()
+            partial.close()
+    notes = [partial.note] if partial is not None and partial.note else []
+    notes += [str(w.message) for w in caught]
     if restored.saturated:
         notes.append(
             f"{restored.saturated} pixels lie outside {restored.image.dtype} and were "
@@ -182,8 +131,8 @@ def run(
         seconds=time.perf_counter() - started,
         image={
             "axes": restored.axes,
-            "shape": list(restored.image.shape),
-            "dtype": str(restored.image.dtype),
+            "shape": list(restored.images[restored.main].pixels.shape),
+            "dtype": str(restored.images[restored.main].pixels.dtype),
         },
         saturated=restored.saturated,
         blank=restored.blank,
@@ -194,45 +143,54 @@ def run(
     )
 
 
-def room_for(target: Path) -> Path:
-    """Name the folder where large images lie while they are restored."""
-    return Path(tempfile.gettempdir()) if target == PIPE else target.parent
+def _restored(
+    restorer: Restorer | Mixed,
+    source: Place,
+    target: Path,
+    chosen: Options,
+    progress: Callable[[int, int], None] | None,
+    partial: Partial | None,
+) -> Restored:
+    """Restore an image into memory, or tile by tile into files."""
+    room = Scratch(room_for(target))
+    image, fitted = _read(restorer, source, chosen, room)
+    found = fitted(
+        _checked(image, chosen, target),
+        normalize=chosen.normalize,
+        normalize_over=chosen.normalize_over,
+        tile=chosen.tile,
+        dtype=chosen.dtype,
+        factor=chosen.factor,
+        outputs=chosen.outputs,
+        trust=chosen.trust,
+        empty=room if partial is None else partial.empty,
+        progress=progress,
+        ledger=None if partial is None else Part(partial),
+    )
+    images = {
+        name: replace(image, pixels=lazy.held(image.pixels))
+        for name, image in found.images.items()
+    }
+    return replace(found, images=images)
 
 
-def check(
-    spec: Spec, files: Sequence[Place], targets: Sequence[Path], chosen: Options
-) -> None:
-    """Refuse a batch of which one image would replace another, or a source.
-
-    Raises
-    ------
-    FileError
-        With the file that would be lost.
-    """
-    taken: dict[Path, Place] = {}
-    read = [file for file in files if isinstance(file, Path) and file != PIPE]
-    sources = {file.resolve() for file in read}
-    for file, target in zip(files, targets, strict=True):
-        for place in set(_named(spec, target, chosen).values()):
-            if place.resolve() in sources:
-                msg = f"{place} would replace an image to restore: name another output"
-                raise FileError(msg)
-            if place in taken:
-                msg = (
-                    f"images made of {taken[place]} and {file} would both go to "
-                    f"{place}: restore them into folders of their own"
-                )
-                raise FileError(msg)
-            taken[place] = file
+def _head(
+    restorer: Restorer | Mixed, source: Place, chosen: Options
+) -> dict[str, Any] | None:
+    """Say what decides the result; of standard input, nobody can."""
+    if source == PIPE:
+        return None
+    options = replace(chosen, resume=False, overwrite=False)
+    try:
+        return identity.head(source, restorer.provenance, repr(options))
+    except OSError:  # its reader says what is wrong with it
+        return None
 
 
-def _named(spec: Spec, target: Path, chosen: Options) -> dict[str, Path]:
-    """Decide where the images of one file go."""
-    readouts = chosen.trust.readouts(spec)
-    made = [r.id for r in readouts if not isinstance(r, Draw)]
-    samples = [SAMPLES] if chosen.trust.samples else []
-    ids = [*dict.fromkeys(chosen.outputs), *made, *samples]
-    return saving.places(target, ids, join=chosen.join)
+def _kept(partial: Partial) -> bool:
+    with suppress(CareError):
+        partial.commit()
+    return partial.kept
 
 
 def _read(
@@ -248,25 +206,16 @@ def _read(
     )
     if isinstance(restorer, Mixed):
         restorer, selection = restorer.fitted(found, selection)
-    return selection.of(found).read(room), restorer
+    part = selection.of(found)
+    if part.nbytes < room.large:
+        image = part.read(room)
+        # A map would end the process if somebody cut the file short.
+        return replace(image, pixels=np.array(image.pixels, subok=False)), restorer
+    return part.image(lazy.view(Cached(part))), restorer
 
 
 def _specs(restorer: Restorer | Mixed) -> list[Spec]:
     return restorer.specs if isinstance(restorer, Mixed) else [restorer.spec]
-
-
-def _places(
-    restorer: Restorer | Mixed, target: Path, chosen: Options
-) -> dict[str, Path]:
-    """Decide where images go, and refuse places that are taken."""
-    places = _named(_specs(restorer)[0], target, chosen)
-    for place in places.values():
-        taken = [file for file in files_of(place) if file.exists() and file != PIPE]
-        if taken and not chosen.overwrite:
-            msg = f"{taken[0]} exists already: give --overwrite to replace it"
-            raise FileError(msg)
-        require_place(place, chosen.form)
-    return places
 
 
 def _checked(image: Image, chosen: Options, target: Path) -> Image:

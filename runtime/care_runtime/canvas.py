@@ -9,6 +9,7 @@ import numpy as np
 
 from care_runtime.axes import canonical
 from care_runtime.operations import apply
+from care_runtime.readout import Draw, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,9 @@ class Canvas:
             The tile by axis.
         """
         place = self._index(where, cuts)
-        values = self.readout(answers, self._numbers(place))
+        numbered = isinstance(self.readout, Draw | Flag)
+        numbers = self._numbers(place) if numbered else np.zeros(0, np.uint64)
+        values = self.readout(answers, numbers)
         if affine.low.ndim > values.ndim:  # the network projected Z
             affine = affine.plane(0)
         if self.inverts and self.readout.undo != "none":
@@ -146,5 +149,7 @@ def to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any
     # last that float64 does hold.
     top = float(info.max) if info.bits < 64 else float(np.nextafter(float(info.max), 0))
     rounded = np.rint(values if info.bits <= 16 else values.astype(np.float64))
+    if rounded.size and info.min <= rounded.min() and rounded.max() <= top:
+        return rounded.astype(dtype), 0
     lost = np.count_nonzero((rounded < info.min) | (rounded > top))
     return np.clip(rounded, float(info.min), top).astype(dtype), int(lost)

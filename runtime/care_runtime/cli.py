@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from care_runtime.package import Package
     from care_runtime.restore import Restorer
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 
 @click.group(cls=Commands)
 @click.version_option(__version__, prog_name="care-run")
@@ -83,6 +86,9 @@ for command in modelcli.COMMANDS:
 )
 @click.option("--pyramid", type=int, help="Smaller copies in the file, each by half.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--resume", is_flag=True, help="Go on where a run stopped; skip what is done."
+)
 @ZOO
 @JSON
 def restore(
@@ -101,8 +107,13 @@ def restore(
     Images are TIFF, OME-Zarr, npy, or files of microscopes that bioio reads; - is npy
     from standard input, or to standard output. The first of --outputs goes to
     --output, others beside it, as NAME_scale.ome.tif.
+
+    Images from 256 MB on are read and written tile by tile, on a disk with room for
+    the result twice. What needs a whole frame has it in memory still: --tile whole,
+    models that read an axis as a whole, and other people's models with steps that
+    measure frames. After Ctrl-C or a kill, the same command with --resume goes on.
     """
-    from care_runtime import batch, finding, mixed, reading, report, store
+    from care_runtime import batch, finding, mixed, partial, reading, report, store
 
     wishes, chosen = mixed.parse(models), _chosen(options)
     files = finding.sources([reading.place(name) for name in inputs])
@@ -119,12 +130,18 @@ def restore(
     restorer = _loaded(packages, chosen, device, engine, threads)
     results = []
     for file, place in zip(files, places, strict=True):
-        with report.progress_bar(finding.name_of(file)) as progress:
-            results.append(batch.run(restorer, file, place, chosen, progress))
+        try:
+            with report.progress_bar(finding.name_of(file)) as progress:
+                results.append(batch.run(restorer, file, place, chosen, progress))
+        except KeyboardInterrupt:
+            report.interrupted(file, partial.folder_of(place), sys.argv[1:])
+            sys.exit(INTERRUPTED)
         if not as_json:
             report.result(results[-1])
     if as_json:
         report.summary(results, restorer.provenance)
+    elif len(results) > 1:
+        report.table(results)
     if any(result.status == "failed" for result in results):
         sys.exit(1)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime import cores, wire
-from care_runtime.errors import EngineError, OptionError
+from care_runtime.errors import EngineError, OptionError, OutOfMemoryError
 from care_runtime.tiling import GROWTH
 
 if TYPE_CHECKING:
@@ -36,6 +36,17 @@ TYPES = {
     **{f"tensor({s}int{n})": f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)},
 }
 """What a network may read, by ONNX Runtime's words; its answers become float32."""
+
+SHORT = (
+    "Failed to allocate memory",
+    "bad allocation",
+    "bad_alloc",
+    "smaller than requested bytes",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_SUPPORTED",
+)
+"""What ONNX Runtime says where a tile is too large."""
 
 FATAL_ONLY = 4
 """What ONNX Runtime may print; its errors come as exceptions already."""
@@ -133,7 +144,8 @@ class Engine:
                 f"expected the network to run on a tile of shape {x.shape}, found: "
                 f"{lines[0]}; if memory is short, take smaller tiles"
             )
-            raise EngineError(msg) from error
+            short = any(text in lines[0] for text in SHORT)
+            raise (OutOfMemoryError if short else EngineError)(msg) from error
 
 
 def cuda_number(device: str) -> int | None:

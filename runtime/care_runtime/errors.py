@@ -35,6 +35,14 @@ class EngineError(CareError, RuntimeError):
     """The network cannot be loaded or run on the device that was asked for."""
 
 
+class OutOfMemoryError(EngineError, MemoryError):
+    """There is no room for a tile; a smaller one may fit."""
+
+
+class CancelledError(CareError, InterruptedError):
+    """The caller asked a restoration to stop."""
+
+
 class TrainingError(CareError, ValueError):
     """Training data or options cannot be used."""
 
@@ -53,6 +61,10 @@ class SeriesWarning(UserWarning):
 
 class FactorWarning(UserWarning):
     """The factor of stretching, the file's voxel sizes and the model disagree."""
+
+
+class TileWarning(UserWarning):
+    """Memory was short, and tiles had to be smaller."""
 
 
 class ChannelWarning(UserWarning):

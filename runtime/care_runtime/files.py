@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
+import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 def unwritable(path: Path, error: OSError) -> FileError:
     """Return the error that says in one line why `path` cannot be written."""
     reason = error.strerror or str(error)
+    if " requested and " in reason:  # as NumPy tells of a write that fell short
+        reason = f"the disk may be full: bytes {reason}"
     return FileError(
         f"expected to write {path}, found that it cannot be written ({reason}); "
         "give a file in a folder that exists or can be made, with room on its disk"
@@ -105,6 +109,35 @@ def written_folder(path: Path) -> Iterator[Path]:
     finally:
         for folder in (partial, old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what processes that were killed left while they wrote a file or folder.
+
+    Processes of other machines look as if they had ended: call it for places that
+    nobody else writes to.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.*"):
+        number, kind = left.name.rsplit(".", 2)[1:]
+        if kind not in ("part", "old") or not number.isdecimal() or _runs(int(number)):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Tell whether a process of this machine runs; in doubt it does."""
+    if sys.platform == "win32":  # to ask there is to end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def require_place(path: Path) -> None:

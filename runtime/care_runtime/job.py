@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -189,6 +189,32 @@ def make(
         plan,
         normalization.steps if normalize == "auto" else (),
     )
+
+
+def smaller(spec: Spec, job: Job, *, least: int, shortest: int) -> Job | None:
+    """Take smaller tiles for a job, about half; None where there are none.
+
+    Parameters
+    ----------
+    spec, job
+        The model, and what is to be done.
+    least, shortest
+        As in `make`.
+    """
+    tiling, plan = supported(spec).tiling, job.plan
+    sizes = {a.lower(): job.stretched(a) for a in plan.lines}
+    kept = {
+        a.lower(): max(cut.write.stop - cut.write.start for cut in line.cuts)
+        for a, line in plan.lines.items()
+        if a.lower() not in tiling.whole
+    }
+    while any(n > tiling.multiple.get(a, 1) for a, n in kept.items()):
+        longest = max(kept, key=lambda axis: kept[axis])
+        kept[longest] = max(kept[longest] // 2, 1)
+        found = _plan(sizes, tiling, kept, least, shortest)
+        if math.prod(found.tile.values()) < math.prod(plan.tile.values()):
+            return replace(job, plan=found)
+    return None
 
 
 def _plan(

@@ -26,8 +26,8 @@ BLOCK = 1 << 18
 
 
 def measured(
-    view: NDArray[Any], job: Job, resample: Resample | None
-) -> Iterator[tuple[tuple[int, int, int], Affine]]:
+    view: NDArray[Any], job: Job, resample: Resample | None, *, skip: int = 0
+) -> Iterator[tuple[tuple[int, int, int], Affine | None]]:
     """Go through the network inputs of an image with the normalization of each.
 
     Parameters
@@ -38,17 +38,23 @@ def measured(
         What is to be done with it.
     resample
         Where it comes before normalization, percentiles are of the resampled image.
+    skip
+        Inputs at the beginning that are not measured: they are done.
 
     Yields
     ------
     (sample, time, number), affine
-        `number` counts the channels, or groups of channels that are read together.
+        `number` counts the channels, or groups of channels that are read together;
+        `affine` is None for those that are skipped.
     """
     first = resample is not None and resample.when == "before"
     factors = job.factors if first else {}
     rounded = resample is not None and resample.rounds(view.dtype)
     movies: dict[tuple[int, int], Affine] = {}
-    for s, t, number in job.inputs():
+    for count, (s, t, number) in enumerate(job.inputs()):
+        if count < skip:
+            yield (s, t, number), None
+            continue
         channels = slice(number * job.channels, (number + 1) * job.channels)
         if "T" not in job.normalization.axes:
             frame = view[s, t : t + 1, channels]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import axes as axes_
+from care_runtime import lazy
 from care_runtime.axes import canonical
 from care_runtime.errors import AxesError, ChannelWarning, OptionError
 from care_runtime.image import AXES, Image
-from care_runtime.restored import Restored
+from care_runtime.intake import image_of
+from care_runtime.restored import Restored, copied
 from care_runtime.selection import Selection, channel_number, channel_words
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from care_runtime.ledger import Ledger
     from care_runtime.output import Empty
     from care_runtime.restore import Restorer
     from care_runtime.source import Source
@@ -136,13 +138,15 @@ class Mixed:
         *,
         empty: Empty = np.empty,
         progress: Callable[[int, int], None] | None = None,
+        out: Any = None,
+        ledger: Ledger | None = None,
         **wishes: Any,
     ) -> Restored:
         """Restore every channel with its model, and lay them side by side.
 
         Parameters
         ----------
-        image, axes, empty, progress, **wishes
+        image, axes, empty, progress, out, ledger, **wishes
             As `Restorer` takes them; they are the same for all channels.
 
         Raises
@@ -157,11 +161,7 @@ class Mixed:
         ChannelWarning
             If a channel has no model; it is left out.
         """
-        if not isinstance(image, Image):
-            image = Image(np.asarray(image), axes or "")
-        elif axes is not None:
-            image = replace(image, axes=axes)
-        image = replace(image, axes=axes_.check(image.axes, image.pixels.shape))
+        image = image_of(image, axes)
         size = image.pixels.shape[image.axes.index("C")] if "C" in image.axes else 1
         found = self._numbers(size, image.channels, "the image")
         labels = self.labels or tuple(
@@ -177,8 +177,12 @@ class Mixed:
                 raise AxesError(msg)
             told = progress and _told(progress, place, len(found))
             one = _channel(image, number)
-            parts.append(restorer(one, empty=empty, progress=told, **wishes))
-        return _joined(image, [n for n, _ in found], parts, labels, empty)
+            book = ledger and ledger.part(place)
+            parts.append(
+                restorer(one, empty=empty, progress=told, ledger=book, **wishes)
+            )
+        joined = _joined(image, [n for n, _ in found], parts, labels, empty)
+        return copied(joined, out)
 
 
 def _told(
@@ -247,7 +251,7 @@ def _stacked(images: Sequence[Image], empty: Empty) -> Image:
     pixels = empty(tuple(sizes[a] for a in first.axes), dtype)
     out, start = canonical(pixels, first.axes), 0
     for view in views:
-        out[:, :, start : start + view.shape[2]] = view
+        lazy.copy(view, out[:, :, start : start + view.shape[2]])
         start += view.shape[2]
     return replace(first, pixels=pixels)
 

@@ -52,7 +52,7 @@ def frames(image: Image) -> NDArray[np.uint8]:
         slice(max(0, (n - LARGEST) // 2), max(0, (n - LARGEST) // 2) + LARGEST)
         for n in planes.shape[1:]
     )
-    planes = planes[(slice(None), *crop)]
+    planes = np.asarray(planes[(slice(None), *crop)])
     shown = Affine.between(*percentiles(planes, (0.5, 99.8)))(planes)
     return (255 * np.clip(shown, 0, 1)).astype(np.uint8)
 

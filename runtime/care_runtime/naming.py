@@ -55,6 +55,13 @@ class Naming:
                 found[dim] = part
         return tuple(found)
 
+    def grid(self, chunks: Sequence[int]) -> tuple[int, ...]:
+        """Return chunks of the array as pixels of the image."""
+        found = [int(chunks[dim]) for dim in self.dims]
+        if self.samples is not None:
+            found[self.axes.index("C")] *= self.shape[self.samples]
+        return tuple(found)
+
     def image(self, part: NDArray[Any], window: Window) -> NDArray[Any]:
         """Turn a part of the array into that of the image."""
         dims = list(self.dims)

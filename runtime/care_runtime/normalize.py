@@ -60,11 +60,17 @@ class Affine:
         """Normalize an image to float32."""
         out = x.astype(self.low.dtype)
         out -= self.low
-        return np.asarray(out / self.width, np.float32)
+        if self.width.dtype != out.dtype:
+            return np.asarray(out / self.width, np.float32)
+        out /= self.width
+        return out.astype(np.float32, copy=False)
 
     def invert(self, y: NDArray[np.float32]) -> NDArray[Any]:
         """Take a normalized image back to grey values."""
-        grey: NDArray[Any] = self.invert_scale(y) + self.low
+        grey: NDArray[Any] = self.invert_scale(y)
+        if self.low.dtype != grey.dtype:
+            return np.asarray(grey + self.low)
+        grey += self.low
         return grey
 
     def invert_scale(self, y: NDArray[np.float32]) -> NDArray[np.float32]:

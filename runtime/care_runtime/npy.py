@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from dataclasses import asdict
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import runs
 from care_runtime.errors import FileError
 from care_runtime.files import unwritable, written
 from care_runtime.image import Calibration, Look
+from care_runtime.lazy import parts
 from care_runtime.naming import name
-from care_runtime.scratch import Scratch
+from care_runtime.scratch import LARGE, Scratch
 from care_runtime.source import BLOCK, Source, require_real
 
 if TYPE_CHECKING:
@@ -71,7 +74,16 @@ def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> So
     naming = name(unnamed, array.shape, where, asked, prefer_z=prefer_z)
 
     def load(window: Window, empty: Empty) -> NDArray[Any]:
-        return naming.image(array[naming.array_window(window)], window)
+        part = naming.array_window(window)
+        size = math.prod(p.stop - p.start for p in part)
+        part_of = size < array.size and size * array.itemsize < LARGE
+        if not isinstance(array, np.memmap) or not part_of:
+            return naming.image(array[part], window)
+        # The last axis of an array of Fortran is the first in the file.
+        back = 1 if array.flags.c_contiguous else -1
+        shape, part = array.shape[::back], part[::back]
+        found = runs.read(path, array.offset, shape, array.dtype, part)
+        return naming.image(found if back == 1 else found.transpose(), window)
 
     known = _calibration(said)
     return Source(where, naming.axes, naming.sizes, dtype, load, known)
@@ -164,17 +176,32 @@ def write(path: Path, image: Image, *, description: Mapping[str, str]) -> None:
     """
     try:
         if path == PIPE:
-            np.save(sys.stdout.buffer, image.pixels, allow_pickle=False)
+            _save(sys.stdout.buffer, image.pixels)
             sys.stdout.buffer.flush()
             return
         with written(path) as partial, written(beside(path)) as said:
             said.write_text(json.dumps(_facts(image, description), indent=1), "utf-8")
             with partial.open("wb") as file:
-                np.save(file, image.pixels, allow_pickle=False)
+                _save(file, image.pixels)
     except FileError:
         raise
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _save(file: Any, pixels: NDArray[Any]) -> None:
+    """Write an array as NumPy does; one that lies elsewhere goes block by block."""
+    if isinstance(pixels, np.ndarray):
+        np.save(file, pixels, allow_pickle=False)
+        return
+    head = {
+        "descr": np.lib.format.dtype_to_descr(pixels.dtype),
+        "fortran_order": False,
+        "shape": tuple(pixels.shape),
+    }
+    np.lib.format.write_array_header_1_0(file, head)
+    for part in parts(pixels):
+        file.write(np.ascontiguousarray(part).data)
 
 
 def _facts(image: Image, description: Mapping[str, str]) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import lazy
 from care_runtime.axes import restored_axes
 from care_runtime.canvas import Canvas
 from care_runtime.contract import supported
@@ -25,9 +27,63 @@ if TYPE_CHECKING:
     from care_runtime.spec import Spec
 
     Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
+    Make = Callable[[str, tuple[int, ...], np.dtype[Any], str], NDArray[Any]]
 
 SAMPLES = "samples"
 """Id of the image that holds all random draws, along the axis S."""
+
+
+def taken(out: Any, readouts: Sequence[Readout], empty: Empty) -> Make:
+    """Return what makes the array of a readout: the one given for it, or a new one.
+
+    Parameters
+    ----------
+    out
+        Array of the first readout, arrays by id, or None.
+    readouts
+        What is to be drawn.
+    empty
+        Makes new ones.
+
+    Raises
+    ------
+    OptionError
+        If an array is given for what is not drawn.
+    """
+    given = out if isinstance(out, Mapping) else {readouts[0].id: out}
+    given = {name: array for name, array in given.items() if array is not None}
+    known = [r.id for r in readouts if not isinstance(r, Draw)]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        msg = f"expected arrays for {', '.join(known)}, found {', '.join(unknown)}"
+        raise OptionError(msg)
+
+    def make(
+        name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wish: str
+    ) -> NDArray[Any]:
+        if name not in given:
+            return empty(shape, dtype)
+        return _fitting(given[name], name, shape, dtype, wish)
+
+    return make
+
+
+def _fitting(
+    array: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wish: str
+) -> NDArray[Any]:
+    """Refuse an array that does not hold an image as it is."""
+    found = tuple(array.shape), np.dtype(array.dtype)
+    # Without a wish, the array says what is wanted, as long as it holds the numbers.
+    floats = wish == "auto" and found[1].kind == "f"
+    if found[0] != shape or (found[1] != dtype and not floats):
+        msg = (
+            f"expected an array of shape {shape} and type {dtype} to write {name!r} "
+            f"into, found one of {found[0]} and {found[1]}"
+        )
+        raise OptionError(msg)
+    if isinstance(array, np.ndarray | lazy.Lazy):
+        return array  # type: ignore[return-value]
+    return lazy.view(lazy.Foreign(array))
 
 
 def canvases(
@@ -36,7 +92,7 @@ def canvases(
     readouts: Sequence[Readout],
     found: np.dtype[Any],
     wish: str,
-    empty: Empty,
+    make: Make,
 ) -> list[Canvas]:
     """Make room for what is to be drawn.
 
@@ -50,12 +106,12 @@ def canvases(
         Type of the image.
     wish
         Type asked for, or ``"auto"``.
-    empty
-        Makes an array of a shape and type, in memory or in a file.
+    make
+        Makes an array of an id, shape and type, in memory or in a file; see `taken`.
     """
     draws = [readout for readout in readouts if isinstance(readout, Draw)]
     others = [readout for readout in readouts if not isinstance(readout, Draw)]
-    made = [_canvas(spec, r, job, found, wish, empty) for r in others]
+    made = [_canvas(spec, r, job, found, wish, make) for r in others]
     if not draws:
         return made
     if "S" in job.axes:
@@ -65,7 +121,12 @@ def canvases(
         )
         raise OptionError(msg)
     first = _canvas(
-        spec, draws[0], job, found, wish, lambda n, t: empty((len(draws), *n), t)
+        spec,
+        draws[0],
+        job,
+        found,
+        wish,
+        lambda name, n, t, w: make(name, (len(draws), *n), t, w),
     )
     movie = first.pixels
     return made + [
@@ -80,7 +141,7 @@ def _canvas(
     job: Job,
     found: np.dtype[Any],
     wish: str,
-    empty: Empty,
+    make: Make,
 ) -> Canvas:
     tensor = spec.output(readout.like)
     channels = tensor.channels
@@ -100,7 +161,7 @@ def _canvas(
     dtype = result_type(wish, found, in_units=in_units)
     if isinstance(readout, Flag):
         dtype = np.dtype(np.uint8)
-    pixels = empty(tuple(sizes[a] for a in axes), dtype)
+    pixels = make(readout.id, tuple(sizes[a] for a in axes), dtype, wish)
     role = supported(spec).outputs[tensor.id]
     return Canvas(
         readout,

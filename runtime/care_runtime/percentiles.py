@@ -133,6 +133,9 @@ def _count(
     for part in parts():
         keys = _keys(part.astype(dtype, copy=False)).ravel(order="K")
         if shift + digit == 8 * keys.itemsize:
+            if not shift:  # they are their own digits
+                counts[0] += np.bincount(keys, minlength=counts.shape[1])
+                continue
             digits = (keys >> shift).astype(np.uint16)
             counts[0] += np.bincount(digits, minlength=counts.shape[1])
             continue

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import lazy
 from care_runtime.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def chunks(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
     However the image is cut, transposed or mapped from a file, no copy of it is held.
     """
+    if not isinstance(pixels, np.ndarray):
+        return (each for part in lazy.parts(pixels) for each in chunks(part))
     flags = ["external_loop", "buffered", "zerosize_ok"]
     return iter(np.nditer(pixels, flags, buffersize=CHUNK))  # type: ignore[arg-type]
 

@@ -66,7 +66,7 @@ def levels(
     for shape in sizes(pixels.shape, axes, count):
         smaller = empty(shape, pixels.dtype)
         for plane in np.ndindex(*shape[:-2]):
-            smaller[plane] = halved(last[plane], "YX")
+            smaller[plane] = halved(np.asarray(last[plane]), "YX")
         found.append(smaller)
         last = smaller
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -148,6 +149,9 @@ def result(found: Result) -> None:
     if found.error is not None:
         click.echo(f"error: {found.error}", err=True)
         return
+    if found.status == "skipped":
+        click.echo(f"{found.source} -> {found.target} (done before, skipped)")
+        return
     image = found.image or {}
     shape = " x ".join(str(n) for n in image["shape"])
     piped = str(found.target) == "-"  # standard output is for the image
@@ -164,6 +168,26 @@ def result(found: Result) -> None:
         click.echo(f"warning: {found.source}: {note}", err=True)
 
 
+def table(results: Sequence[Result]) -> None:
+    """Print how many images were done, failed and skipped."""
+    count = {s: sum(r.status == s for r in results) for s in ("done", "failed")}
+    count["skipped"] = len(results) - sum(count.values())
+    _aligned({status: str(n) for status, n in count.items()})
+
+
+def interrupted(source: object, folder: Path, words: Sequence[str]) -> None:
+    """Say what is kept of an image that was not finished, and how to go on."""
+    if not folder.is_dir():
+        click.echo(f"interrupted: nothing of {source} was done yet", err=True)
+        return
+    words = [*words, *([] if "--resume" in words else ["--resume"])]
+    click.echo(
+        f"interrupted: what is done of {source} is kept in {folder}; go on with: "
+        f"care-run {shlex.join(words)}",
+        err=True,
+    )
+
+
 def summary(results: Sequence[Result], provenance: Mapping[str, str]) -> None:
     """Print all results as JSON."""
     rows = [
@@ -176,7 +200,8 @@ def summary(results: Sequence[Result], provenance: Mapping[str, str]) -> None:
         for r in results
     ]
     done = sum(r.status == "done" for r in results)
-    counts = {"done": done, "failed": len(results) - done}
+    failed = sum(r.status == "failed" for r in results)
+    counts = {"done": done, "failed": failed, "skipped": len(results) - done - failed}
     click.echo(json.dumps({**provenance, **counts, "results": rows}, indent=1))
 
 

@@ -93,7 +93,7 @@ def gather(
     # What no sample needs is left out first, so that interpolation costs what the
     # tile costs.
     parts = [slice(int(s.below.min()), int(s.above.max()) + 1) for s in lines]
-    frame = frame[(slice(None), *parts)]
+    frame = np.asarray(frame[(slice(None), *parts)])
     for axis, (line, part) in enumerate(zip(lines, parts, strict=True), start=1):
         line = line.shifted(part.start)
         if line.weight is None:

@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import axes as axes_
 from care_runtime import job as job_
 from care_runtime import pixels as pixels_
-from care_runtime.answers import collect
 from care_runtime.axes import canonical
 from care_runtime.contract import supported
-from care_runtime.errors import AxesError, BlankImageWarning, EngineError
+from care_runtime.errors import BlankImageWarning
 from care_runtime.foreign import completed
-from care_runtime.image import Image
-from care_runtime.measure import measured
-from care_runtime.operations import apply
+from care_runtime.intake import image_of
 from care_runtime.options import factor_of
-from care_runtime.output import canvases, images
+from care_runtime.output import canvases, images, taken
+from care_runtime.pixels import chunks
 from care_runtime.readout import Flag
-from care_runtime.resample import gather, samples
 from care_runtime.restored import Restored
 from care_runtime.trust import Trust, given
+from care_runtime.work import fill_somehow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from care_runtime.canvas import Canvas
+    from care_runtime.image import Image
     from care_runtime.job import Job
-    from care_runtime.normalize import Affine
+    from care_runtime.ledger import Ledger
     from care_runtime.options import TileSize
     from care_runtime.output import Empty
     from care_runtime.spec import Spec
-
-    Network = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
+    from care_runtime.work import Cancel, Network, Progress
 
 
 class Restorer:
@@ -67,7 +63,7 @@ class Restorer:
 
     def __call__(
         self,
-        image: Image | NDArray[Any],
+        image: Image | NDArray[Any] | Any,
         axes: str | None = None,
         *,
         normalize: str | Sequence[float] = "auto",
@@ -78,14 +74,19 @@ class Restorer:
         outputs: Sequence[str] | None = None,
         trust: Trust | None = None,
         empty: Empty = np.empty,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress = None,
+        cancel: Cancel = None,
+        out: Any = None,
+        ledger: Ledger | None = None,
     ) -> Restored:
         """Restore an image of any size.
 
         Parameters
         ----------
         image
-            Pixels, integer or floating, or an `Image` with its calibration.
+            Pixels, integer or floating, or an `Image` with its calibration. Arrays of
+            zarr, dask, h5py and others that have ``shape``, ``dtype`` and parts by
+            ``[...]`` are read tile by tile.
         axes
             Letters of STCZYX, one for each dimension, in any order. Samples, time
             points, and channels and planes that the network does not read together are
@@ -115,6 +116,13 @@ class Restorer:
             keeps images out of memory that are larger than it.
         progress
             Called with the number of tiles done and of all tiles, after each.
+        cancel
+            Asked before every tile whether to stop.
+        out
+            Array to write the main image into, or arrays by output: of NumPy, a memory
+            map, zarr and the like; it has the shape and type of the result.
+        ledger
+            Knows which tiles were done before, and is told of those done now.
 
         Returns
         -------
@@ -125,6 +133,8 @@ class Restorer:
         ------
         AxesError, ImageError, OptionError, SpecError, EngineError
             If the image does not fit the model, or has pixels that are no numbers.
+        CancelledError
+            If `cancel` said so; what was done lies in `out` or `empty`'s arrays.
 
         Warns
         -----
@@ -132,8 +142,10 @@ class Restorer:
             If a frame has no contrast; it is returned unchanged.
         FactorWarning
             If factor, voxel sizes and model disagree.
+        TileWarning
+            If memory was short, and tiles had to be smaller.
         """
-        image = _image(image, axes)
+        image = image_of(image, axes)
         trust = trust or Trust()
         readouts = given(self.spec, outputs) + trust.readouts(self.spec)
         job = job_.make(
@@ -149,70 +161,21 @@ class Restorer:
             growth=getattr(self.network, "growth", 1),
         )
         pixels_.check(image.pixels)
-        drawn = canvases(self.spec, job, readouts, image.pixels.dtype, dtype, empty)
-        blank = self._fill(drawn, canonical(image.pixels, job.axes), job, progress)
+        made = taken(out, readouts, empty)
+        drawn = canvases(self.spec, job, readouts, image.pixels.dtype, dtype, made)
+        blank, job = fill_somehow(
+            self.spec,
+            self.network,
+            drawn,
+            canonical(image.pixels, job.axes),
+            job,
+            progress=progress,
+            cancel=cancel,
+            ledger=ledger,
+        )
         if blank:
             _warn(blank)
         return self._restored(image, job, drawn, blank, trust)
-
-    def _fill(
-        self,
-        drawn: Sequence[Canvas],
-        view: NDArray[Any],
-        job: Job,
-        progress: Callable[[int, int], None] | None,
-    ) -> int:
-        """Restore tile by tile, and count the channels that were blank."""
-        resample = job.resample
-        rounded = resample is not None and resample.rounds(view.dtype)
-        lines = {
-            a: samples(
-                job.sizes[a],
-                job.factors.get(a, 1.0),
-                before=line.before,
-                padded=line.padded,
-            )
-            for a, line in job.plan.lines.items()
-        }
-        blank = done = 0
-        for (s, t, number), affine in measured(view, job, resample):
-            blank += int(np.count_nonzero(affine.blank))
-            channels = slice(number * job.channels, (number + 1) * job.channels)
-            for plane in job.planes:
-                frame = (
-                    view[s, t, channels] if job.volume else view[s, t, channels, plane]
-                )
-                here = affine if job.volume else affine.plane(plane)
-                came, frame = frame, apply(job.steps, frame)
-                for cuts in job.plan:
-                    window = [lines[a][cut.read] for a, cut in cuts.items()]
-                    x = here(gather(frame, window, round_=rounded))
-                    found = self._ask(x, here)
-                    answers = collect(self.spec, x, found, here.blank, cuts)
-                    for canvas in drawn:
-                        canvas.write(answers, here, (s, t, number, plane), cuts)
-                    done += 1
-                    if progress is not None:
-                        progress(done, len(job))
-                for canvas in drawn:
-                    canvas.finish((s, t, number, plane), {self.spec.input.id: came})
-        return blank
-
-    def _ask(
-        self, x: NDArray[np.float32], affine: Affine
-    ) -> Sequence[NDArray[np.float32] | None]:
-        """Run the network on a tile (C, [Z,] Y, X), unless it is blank."""
-        if affine.blank.all():
-            return [None] * len(self.spec.outputs)
-        axes = "BCZYX" if x.ndim == 4 else "BCYX"
-        letters = self.spec.input.letters
-        batch = x[None].transpose(
-            [axes.index(a) for a in letters + "".join(set(axes) - set(letters))]
-        )
-        batch = batch.reshape(batch.shape[: len(letters)])
-        answers = self.network(batch)
-        _check(self.spec, batch, answers)
-        return answers
 
     def _restored(
         self,
@@ -238,42 +201,12 @@ class Restorer:
         )
 
 
-def _image(image: Image | NDArray[Any], axes: str | None) -> Image:
-    if isinstance(image, Image):
-        found = image if axes is None else replace(image, axes=axes)
-    elif axes is None:
-        shape = np.shape(image)
-        msg = f"name the axes of the array of shape {shape}, as in axes='ZYX'"
-        raise AxesError(msg)
-    else:
-        found = Image(np.asarray(image), axes)
-    return replace(found, axes=axes_.check(found.axes, found.pixels.shape))
-
-
-def _check(
-    spec: Spec, batch: NDArray[np.float32], answers: Sequence[NDArray[np.float32]]
-) -> None:
-    """Refuse answers of other shapes than described, for they could still be placed."""
-    sizes = dict(zip(spec.input.letters, batch.shape, strict=True))
-    expected = [
-        tuple((sizes | {"B": 1, "C": tensor.channels})[a] for a in tensor.letters)
-        for tensor in spec.outputs
-    ]
-    found = [y.shape for y in answers]
-    if found != expected:
-        msg = (
-            f"expected outputs of the shapes {expected} from the network, found "
-            f"{found}: it is not the one that the description of {spec.name!r} tells of"
-        )
-        raise EngineError(msg)
-
-
 def _flagged(drawn: Sequence[Canvas]) -> tuple[float, str] | None:
     """Count what is flagged, as a fraction, and say by which thresholds."""
     for canvas in drawn:
         if isinstance(canvas.readout, Flag):
-            part = np.count_nonzero(canvas.pixels) / canvas.pixels.size
-            return part, str(canvas.readout)
+            count = sum(int(np.count_nonzero(part)) for part in chunks(canvas.pixels))
+            return count / canvas.pixels.size, str(canvas.readout)
     return None
 
 

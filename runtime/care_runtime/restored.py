@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from care_runtime import lazy
+from care_runtime.errors import OptionError
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from care_runtime.image import Image
@@ -65,3 +67,38 @@ class Restored:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the main image as an array."""
         return np.array(self.image, dtype=dtype, copy=copy)
+
+
+def copied(restored: Restored, out: Any) -> Restored:
+    """Copy images into the arrays that are given for them.
+
+    Parameters
+    ----------
+    restored
+        What was restored.
+    out
+        Array for the main image, arrays by output, or None.
+
+    Raises
+    ------
+    OptionError
+        If an array is of another shape, or for what was not made.
+    """
+    given = out if isinstance(out, Mapping) else {restored.main: out}
+    images = dict(restored.images)
+    for name, array in given.items():
+        if array is None:
+            continue
+        image = images.get(name)
+        found = getattr(image and image.pixels, "shape", None)
+        if image is None or tuple(array.shape) != found:
+            msg = (
+                f"expected an array of shape {found} to write {name!r} into, found one "
+                f"of {tuple(array.shape)}"
+            )
+            raise OptionError(msg)
+        foreign = not isinstance(array, np.ndarray)
+        target = lazy.view(lazy.Foreign(array)) if foreign else array
+        lazy.copy(image.pixels, target)
+        images[name] = replace(image, pixels=target)
+    return replace(restored, images=images)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from care_runtime import movie, writing
+from care_runtime import lazy, movie, writing
 from care_runtime.axes import canonical
 from care_runtime.errors import OptionError
 from care_runtime.image import AXES, Look
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from care_runtime.form import Form
     from care_runtime.image import Image
+    from care_runtime.output import Empty
     from care_runtime.restored import Restored
 
 SUFFIXES = (
@@ -76,6 +77,7 @@ def save(
     *,
     join: bool,
     form: Form | None = None,
+    empty: Empty = np.empty,
 ) -> None:
     """Write all images of a restoration, the first one last.
 
@@ -89,6 +91,8 @@ def save(
         Whether all but the samples become channels of one file.
     form
         Compression and pyramid.
+    empty
+        Makes the array of images that are joined.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def save(
     images = dict(restored.images)
     if join:
         samples = {SAMPLES: images.pop(SAMPLES)} if SAMPLES in images else {}
-        images = {restored.main: joined(images), **samples}
+        images = {restored.main: joined(images, empty), **samples}
     # The main image is there only if all others are.
     for name in reversed(images):
         facts = restored.provenance
@@ -107,7 +111,7 @@ def save(
             movie.write_gif(where["movie"], movie.frames(images[name]))
 
 
-def joined(images: Mapping[str, Image]) -> Image:
+def joined(images: Mapping[str, Image], empty: Empty = np.empty) -> Image:
     """Lay images side by side as float32 channels, which have their names.
 
     Raises
@@ -117,15 +121,19 @@ def joined(images: Mapping[str, Image]) -> Image:
     """
     first = next(iter(images.values()))
     canonicals = [canonical(image.pixels, image.axes) for image in images.values()]
-    sizes = {view.shape[:2] + view.shape[3:] for view in canonicals}
-    if len(sizes) > 1:
+    found = {view.shape[:2] + view.shape[3:] for view in canonicals}
+    if len(found) > 1:
         shapes = ", ".join(f"{k} {v.axes} {v.pixels.shape}" for k, v in images.items())
         msg = f"only images of one size become channels of one file, found {shapes}"
         raise OptionError(msg)
-    pixels = np.concatenate([v.astype(np.float32) for v in canonicals], axis=2)
-    names = []
+    sizes = list(canonicals[0].shape)
+    sizes[2] = sum(view.shape[2] for view in canonicals)
+    pixels = empty(tuple(sizes), np.dtype(np.float32))
+    names, start = [], 0
     for name, view in zip(images, canonicals, strict=True):
         count = view.shape[2]
+        lazy.copy(view, pixels[:, :, start : start + count])
+        start += count
         names += [name] if count == 1 else [f"{name} {i}" for i in range(count)]
     kept = [i for i, a in enumerate(AXES) if a in first.axes or a == "C"]
     axes = "".join(AXES[i] for i in kept)

@@ -49,7 +49,7 @@ class Scratch:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder, prefix=".care-") as file:
-                _reserve(file.fileno(), size)
+                reserve(file.fileno(), size)
                 return np.memmap(file, dtype, "w+", shape=shape)
         except OSError as error:
             msg = (
@@ -60,7 +60,7 @@ class Scratch:
             raise FileError(msg) from error
 
 
-def _reserve(file: int, size: int) -> None:
+def reserve(file: int, size: int) -> None:
     """Take the room at once: a disk that is full later would end the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ class Source:
         What the file says of the image.
     cut
         What is left out of the file's image, in words.
+    grid
+        Pixels along each axis that are decoded together; empty where none are.
     """
 
     where: str
@@ -56,6 +59,7 @@ class Source:
     load: Load
     calibration: Calibration = field(default_factory=Calibration)
     cut: str = ""
+    grid: tuple[int, ...] = ()
 
     @property
     def voxel(self) -> Mapping[str, float]:
@@ -97,11 +101,20 @@ class Source:
             raise FileError(msg)
         return found
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
     def read(self, empty: Empty = np.empty) -> Image:
         """Read all pixels; see `window`."""
+        return self.image(self.window(self.whole, empty))
+
+    def image(self, pixels: NDArray[Any]) -> Image:
+        """Give pixels what the file says of them."""
         said = self.calibration
         return Image(
-            pixels=self.window(self.whole, empty),
+            pixels=pixels,
             axes=self.axes,
             voxel=said.voxel,
             unit=said.unit,

@@ -113,7 +113,9 @@ def source(
         number = numbers[id(series)]
         return tiffwindow.part(series, window, empty, lambda: _whole(path, number))
 
-    return Source(str(path), naming.axes, sizes, dtype, load, said)
+    inner = tiffwindow.grid(first)
+    grid = naming.grid((1, *inner) if stack else inner)
+    return Source(str(path), naming.axes, sizes, dtype, load, said, grid=grid)
 
 
 def _whole(path: Path, number: int) -> NDArray[Any]:

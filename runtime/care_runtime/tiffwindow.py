@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import runs
 from care_runtime.scratch import LARGE
 
 if TYPE_CHECKING:
@@ -27,6 +28,21 @@ def prepare(series: Any) -> None:
     if series.dataoffset is None:
         key = series.keyframe
         _ = key.decode, key.jpegheader if key.compression in JPEGS else None
+
+
+def grid(series: Any) -> tuple[int, ...]:
+    """Return the pixels along each axis that are decoded together."""
+    if series.dataoffset is not None:
+        return (1,) * len(series.shape)
+    page = series.keyframe
+    lead = len(series.shape) - len(page.shape)
+    if lead < 0 or tuple(series.shape[lead:]) != tuple(page.shape):
+        return tuple(series.shape)  # decoded as a whole
+    tiles = {"Y": page.tilelength, "X": page.tilewidth}
+    if not page.is_tiled:
+        tiles = {"Y": page.rowsperstrip, "X": page.imagewidth}
+    inner = [tiles.get(a, n) for a, n in zip(page.axes, page.shape, strict=True)]
+    return (*[1] * lead, *(int(n) for n in inner))
 
 
 def part(
@@ -49,8 +65,11 @@ def part(
     if series.dataoffset is not None and everything and series.nbytes < LARGE:
         return _read(series)
     if series.dataoffset is not None:
-        mapped = _mapped(series)[window]
-        return mapped if mapped.nbytes >= LARGE else np.array(mapped)
+        size = math.prod(w.stop - w.start for w in window) * series.dtype.itemsize
+        if size >= LARGE:
+            return _mapped(series)[window]
+        path, start = Path(series.keyframe.parent.filehandle.path), series.dataoffset
+        return runs.read(path, start, tuple(series.shape), _type(series), window)
     if everything:
         return whole()
     page = series.keyframe

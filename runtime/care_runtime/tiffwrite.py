@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import uuid
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import pyramid
+from care_runtime import planes, pyramid
 from care_runtime.errors import AxesError, ImageError
 from care_runtime.files import unwritable, written
-from care_runtime.scratch import Scratch
+from care_runtime.pixels import chunks
+from care_runtime.planes import SIDE
+from care_runtime.scratch import LARGE, Scratch
 from care_runtime.tiffcheck import quiet
 from care_runtime.tiffmeta import SPACE, unit_name
 
@@ -31,9 +32,6 @@ IMAGEJ_BYTES = 2**32 - 2**25
 
 CLASSIC = IMAGEJ_BYTES
 """Bytes above which a file is a BigTIFF."""
-
-TILE = 256
-"""Pixels along the side of a tile."""
 
 
 def write(
@@ -81,14 +79,15 @@ def write(
     if not ome or not axes.endswith("YX"):
         order = [axes.index(x) for x in "TZCYX" if x in axes]
         pixels, axes = pixels.transpose(order), "".join(axes[i] for i in order)
-    pixels = np.ascontiguousarray(pixels)
+    if isinstance(pixels, np.ndarray) and pixels.nbytes < LARGE:
+        pixels = np.ascontiguousarray(pixels)
     notes = "".join(f"{k} = {_line(v)}\n" for k, v in (description or {}).items())
     options = (_ome if ome else _imagej)(image, pixels, axes, notes)
     if smaller or packing:
         options |= packing | _tile(pixels)
     copies = pyramid.levels(pixels, axes, smaller, Scratch(path.parent))
     with written(path) as partial:
-        _save(path, partial, pixels if ome else pixels[..., None], copies, options)
+        _save(path, partial, pixels, copies, options)
 
 
 def _save(
@@ -113,9 +112,10 @@ def _save(
             first = {**common, **said, **packing, "software": SOFTWARE}
             if copies:
                 first["subifds"] = len(copies)
-            tif.write(pixels, **first)
+            tif.write(**planes.data(pixels, packing, samples="imagej" in kind), **first)
             for copy in copies:
-                tif.write(copy, subfiletype=1, metadata=None, **common, **packing)
+                data = planes.data(copy, packing)
+                tif.write(**data, subfiletype=1, metadata=None, **common, **packing)
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -130,7 +130,7 @@ def _packing(form: Form | None, pixels: NDArray[Any]) -> dict[str, Any]:
 
 def _tile(pixels: NDArray[Any]) -> dict[str, Any]:
     """Cut large planes into tiles, so that a part is read without the rest."""
-    return {"tile": (TILE, TILE)} if min(pixels.shape[-2:]) > TILE else {}
+    return {"tile": (SIDE, SIDE)} if min(pixels.shape[-2:]) > SIDE else {}
 
 
 def _storable(image: Image, path: Path) -> tuple[NDArray[Any], str]:
@@ -143,7 +143,8 @@ def _storable(image: Image, path: Path) -> tuple[NDArray[Any], str]:
         )
         raise ImageError(msg)
     if "S" in axes and pixels.shape[axes.index("S")] == 1:
-        pixels, axes = pixels.squeeze(axes.index("S")), axes.replace("S", "")
+        pixels = pixels[(slice(None),) * axes.index("S") + (0,)]
+        axes = axes.replace("S", "")
     if "S" in axes and "T" in axes:
         msg = (
             f"expected an image without samples (S) or without time (T) for {path}, "
@@ -166,7 +167,9 @@ def _typed(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
         return pixels.astype(dtype.newbyteorder("="), copy=False)
     else:
         small = np.dtype(f"{dtype.kind}4")
-        low, high, info = pixels.min(), pixels.max(), np.iinfo(small)
+        ends = [(part.min(), part.max()) for part in chunks(pixels)]
+        low, high = min(a for a, _ in ends), max(b for _, b in ends)
+        info = np.iinfo(small)
         if info.min <= low and high <= info.max:
             return pixels.astype(small)
         found = f"{dtype} values from {low} to {high}"
@@ -250,7 +253,7 @@ def _ome(image: Image, pixels: NDArray[Any], axes: str, notes: str) -> dict[str,
         meta["Name"] = _xml(image.name)
     if notes:
         meta["Description"] = _xml(notes)
-    content = f"{pixels.dtype} {pixels.shape} {zlib.crc32(pixels.data)} {meta}"
+    content = f"{pixels.dtype} {pixels.shape} {planes.checksum(pixels)} {meta}"
     meta["UUID"] = str(uuid.uuid5(uuid.NAMESPACE_OID, content))  # never of the clock
     return {"ome": True, "metadata": meta}
 

@@ -104,7 +104,8 @@ def source(
                 out[place] = np.asarray(data[block].compute())
         return naming.image(out, window)
 
-    return Source(str(path), naming.axes, naming.sizes, dtype, load, said)
+    grid = naming.grid(chunks)
+    return Source(str(path), naming.axes, naming.sizes, dtype, load, said, grid=grid)
 
 
 def _plugin(path: Path) -> str:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from care_runtime.engines import AnyEngine
     from care_runtime.package import Package
-    from care_runtime.restore import Network
     from care_runtime.spec import Spec
+    from care_runtime.work import Network
 
 TEST_TOLERANCE = 1e-3
 """Largest difference to a test output, as a fraction of its range."""

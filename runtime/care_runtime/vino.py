@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime import cores, wire
-from care_runtime.errors import EngineError
+from care_runtime.errors import EngineError, OutOfMemoryError
 from care_runtime.tiling import GROWTH
 
 if TYPE_CHECKING:
@@ -146,7 +146,9 @@ class VinoEngine:
                 f"expected the network to run on a tile of shape {x.shape}, found: "
                 f"{_reason(error)}; if memory is short, take smaller tiles"
             )
-            raise EngineError(msg) from error
+            texts = ("allocate", "bad_alloc", "memory")
+            short = any(text in _reason(error) for text in texts)
+            raise (OutOfMemoryError if short else EngineError)(msg) from error
         with self._lock:
             self._idle.append(request)
         return answers

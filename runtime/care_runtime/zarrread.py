@@ -78,7 +78,8 @@ def source(
                 out[place] = array[block]
         return naming.image(out, window)
 
-    return Source(str(where), naming.axes, naming.sizes, dtype, load, said)
+    grid = naming.grid(array.chunks)
+    return Source(str(where), naming.axes, naming.sizes, dtype, load, said, grid=grid)
 
 
 def required(where: Place) -> Any:

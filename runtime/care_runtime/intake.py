@@ -1,0 +1,68 @@
+"""Intake: what a caller hands over, as an image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from care_runtime import axes as axes_
+from care_runtime import lazy
+from care_runtime.bases import Cached
+from care_runtime.errors import AxesError
+from care_runtime.image import Image
+from care_runtime.source import Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from care_runtime.output import Empty
+    from care_runtime.source import Window
+
+
+def image_of(image: Any, axes: str | None) -> Image:
+    """Make an image of an array: of NumPy, or of zarr, dask and the like.
+
+    Arrays of others have ``shape``, ``dtype`` and parts by ``[...]``; they are read
+    tile by tile.
+
+    Raises
+    ------
+    AxesError
+        If axes are missing or do not fit.
+    """
+    if isinstance(image, Image):
+        pixels = array_of(image.pixels)
+        found = replace(image, pixels=pixels, axes=image.axes if axes is None else axes)
+    elif axes is None:
+        shape = np.shape(image)
+        msg = f"name the axes of the array of shape {shape}, as in axes='ZYX'"
+        raise AxesError(msg)
+    else:
+        found = Image(array_of(image), axes)
+    return replace(found, axes=axes_.check(found.axes, found.pixels.shape))
+
+
+def array_of(array: Any) -> NDArray[Any]:
+    """See any array as one of NumPy's; nothing is read of what lies elsewhere."""
+    if isinstance(array, lazy.Lazy):
+        return array  # type: ignore[return-value]
+    if isinstance(array, np.ndarray | np.generic) or not lazy.is_foreign(array):
+        return np.asarray(array)
+    return lazy.view(Cached(_source(array)))
+
+
+def _source(array: Any) -> Source:
+    """Read an array of another library by parts, chunk by chunk if it has any."""
+    shape = tuple(int(n) for n in array.shape)
+    foreign = lazy.Foreign(array)
+    chunks = getattr(array, "chunksize", None) or getattr(array, "chunks", None) or ()
+    known = len(chunks) == len(shape) and all(isinstance(n, int) for n in chunks)
+
+    def load(part: Window, empty: Empty) -> NDArray[Any]:
+        return foreign.read(part)
+
+    name = f"the {type(array).__name__}"
+    grid = tuple(chunks) if known else ()
+    return Source(name, "", shape, foreign.dtype, load, grid=grid)
