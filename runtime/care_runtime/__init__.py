@@ -71,11 +71,14 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def names(zoo: str | None = None) -> list[str]:
-    """Names of the models in the zoo, or in that at a folder or address."""
+def names(zoo: str | None = None, key: str | None = None) -> list[str]:
+    """Names of the models in the zoo, or in that at a folder or address.
+
+    With a public `key`, its lists have to be signed; see `load`.
+    """
     from care_runtime import store
 
-    return list(store.names(zoo))
+    return list(store.names(zoo, key))
 
 
 def load(
@@ -84,6 +87,7 @@ def load(
     device: str = "auto",
     engine: str = "auto",
     zoo: str | None = None,
+    key: str | None = None,
     threads: int = 0,
     outputs: Sequence[str] | None = None,
 ) -> Restorer:
@@ -101,6 +105,9 @@ def load(
         runs on a CPU and it is installed (``pip install 'care-zoo[openvino]'``).
     zoo
         Folder or address of a zoo, in place of ``CARE_ZOO``.
+    key
+        Public key (minisign's) with which the lists of that zoo have to be signed, or
+        a file that holds it, in place of ``CARE_ZOO_KEY``. None of both is no check.
     threads
         CPU threads; 0 for the cores that this process has.
     outputs
@@ -129,7 +136,7 @@ def load(
     from care_runtime.contract import supported
     from care_runtime.package import sha256
 
-    found = store.locate(model, zoo=zoo) if isinstance(model, str) else model
+    found = store.locate(model, zoo=zoo, key=key) if isinstance(model, str) else model
     care = supported(found.spec)
     spec = found.spec if outputs is None else found.spec.only(outputs)
     names = [tensor.id for tensor in spec.outputs]

@@ -8,6 +8,11 @@ from urllib.parse import urlsplit
 
 from care_runtime.errors import FileError
 
+Number = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+GATEWAY = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses of a gateway, whose last four bytes are those of any IPv4 machine."""
+
 SCHEMES = ("http://", "https://")
 
 
@@ -46,9 +51,57 @@ def require_public(address: str) -> None:
         raise FileError(msg) from None
     for *_, place in found:
         number = ipaddress.ip_address(str(place[0]).partition("%")[0])
-        mapped = getattr(number, "ipv4_mapped", None) or number
-        if not mapped.is_global or mapped.is_multicast:
+        if not _is_public(number):
             raise _refused(address, f"the private machine {number}")
+
+
+def _is_public(number: Number) -> bool:
+    """Tell whether a machine is one of the internet, and not one behind a gateway."""
+    inner: list[Number | None] = []
+    if isinstance(number, ipaddress.IPv6Address):
+        inner = [number.ipv4_mapped, number.sixtofour, *(number.teredo or ())]
+        if number in GATEWAY:
+            inner.append(ipaddress.IPv4Address(int(number) & 0xFFFFFFFF))
+    real = [one for one in inner if one is not None] or [number]
+    return all(one.is_global and not one.is_multicast for one in real)
+
+
+def follow(address: str, target: str) -> None:
+    """Refuse a redirect that leads from a public server to where a person did not ask.
+
+    A server of this machine's own network may redirect within it.
+
+    Raises
+    ------
+    FileError
+        If it leads to a private machine, away from https, or to no web address.
+    """
+    problem = ""
+    if not is_address(target):
+        problem = "out of the web"
+    elif same_host(address, target):
+        return
+    elif address.lower().startswith("https:") and target.lower().startswith("http:"):
+        problem = "from https to http"
+    elif _is_known(address) and not _is_known(target):
+        problem = "to a private machine"
+    if problem:
+        msg = (
+            f"expected to fetch {address}, found that it cannot be had: its server "
+            f"leads {problem}, to {target[:200]!r}; refused"
+        )
+        raise FileError(msg)
+
+
+def _is_known(address: str) -> bool:
+    """Tell whether a host is public; one that only a proxy may know is."""
+    try:
+        host = urlsplit(address).hostname
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return True
+    numbers = (str(place[0]).partition("%")[0] for *_, place in found)
+    return all(_is_public(ipaddress.ip_address(number)) for number in numbers)
 
 
 def same_host(address: str, other: str) -> bool:

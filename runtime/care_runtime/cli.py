@@ -11,7 +11,7 @@ import click
 from care_runtime import __version__, modelcli
 from care_runtime.commands import Commands
 from care_runtime.errors import OptionError
-from care_runtime.switches import DEVICE, ENGINE, JSON, THREADS, ZOO
+from care_runtime.switches import DEVICE, ENGINE, JSON, KEY, THREADS, ZOO
 
 if TYPE_CHECKING:
     from care_runtime.batch import Options
@@ -90,6 +90,7 @@ for command in modelcli.COMMANDS:
     "--resume", is_flag=True, help="Go on where a run stopped; skip what is done."
 )
 @ZOO
+@KEY
 @JSON
 def restore(
     inputs: tuple[str, ...],
@@ -99,6 +100,7 @@ def restore(
     engine: str,
     threads: int,
     zoo: str | None,
+    key: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -121,7 +123,9 @@ def restore(
     if as_json and Path("-") in places:
         msg = "--json and -o - both need standard output: name a file"
         raise OptionError(msg)
-    packages = [(channel, store.locate(model, zoo=zoo)) for channel, model in wishes]
+    packages = [
+        (channel, store.locate(model, zoo=zoo, key=key)) for channel, model in wishes
+    ]
     if len(packages) == 1:
         chosen = chosen.meant(packages[0][1].spec)
     for _, package in packages:
@@ -222,15 +226,22 @@ def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
 @ENGINE
 @THREADS
 @ZOO
+@KEY
 @JSON
 def verify(
-    model: str, device: str, engine: str, threads: int, zoo: str | None, as_json: bool
+    model: str,
+    device: str,
+    engine: str,
+    threads: int,
+    zoo: str | None,
+    key: str | None,
+    as_json: bool,
 ) -> None:
     """Run the test tensors of MODEL, and compare tiled with whole."""
     from care_runtime import engines, report, store, trial
     from care_runtime import verify as verify_
 
-    package = store.locate(model, zoo=zoo)
+    package = store.locate(model, zoo=zoo, key=key)
     trial.require(package, package.onnx)
     network = engines.load(
         package.onnx, device, engine=engine, threads=threads, exact=True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from care_runtime import cache
+from care_runtime import addresses, cache
 from care_runtime.errors import FileError
 from care_runtime.package import sha256 as hash_of
 
@@ -75,7 +75,7 @@ def fetch(
     pooch.get_logger().setLevel("ERROR")
     known = f"sha256:{sha256}" if sha256 else None
     try:
-        with _lock(target):
+        with locked(target):
             place = target
             if sha256 is None:
                 place = target.with_name(f".{target.name}.new")
@@ -99,8 +99,8 @@ def fetch(
             progress.close()
 
 
-def _lock(target: Path) -> Any:
-    """Lock a file by its place, among processes; a killed one leaves no lock."""
+def locked(target: Path) -> Any:
+    """Lock a file or folder by its place, among processes; a killed one leaves none."""
     import hashlib
 
     import filelock
@@ -200,7 +200,9 @@ class _Get:
             if not answer.is_redirect:
                 return answer
             with answer:
-                url = urljoin(url, answer.headers["Location"])
+                target = urljoin(url, answer.headers["Location"])
+            addresses.follow(url, target)
+            url = target
         msg = f"expected a file, found more than {REDIRECTS} redirects from {url}"
         raise FileError(msg)
 

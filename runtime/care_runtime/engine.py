@@ -196,6 +196,8 @@ def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads
+    # Its own format is read where a file is called .ort; none of it was looked at.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # From the second tile on, a plan takes what the arena keeps already once more.
     options.enable_mem_pattern = cuda is not None
     providers: list[Any] = ["CPUExecutionProvider"]

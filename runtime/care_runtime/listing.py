@@ -31,7 +31,7 @@ class Listed:
     older: tuple[str, ...] = ()
 
 
-def models(zoo: str | None = None) -> list[Listed]:
+def models(zoo: str | None = None, key: str | None = None) -> list[Listed]:
     """List the models of a zoo that was named, else our own.
 
     Warns
@@ -39,7 +39,7 @@ def models(zoo: str | None = None) -> list[Listed]:
     SourceWarning
         If the zoo cannot be asked, and these are the models that it had the last time.
     """
-    found = sources.named(zoo)
+    found = sources.named(zoo, key)
     if found is not None and found.trouble:
         msg = f"the zoo {found.place} cannot be asked what it has: {found.trouble}"
         warnings.warn(msg, SourceWarning, stacklevel=2)

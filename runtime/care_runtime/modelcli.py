@@ -9,37 +9,42 @@ import click
 
 from care_runtime.commands import Commands
 from care_runtime.errors import FileError, OptionError
-from care_runtime.switches import JSON, ZOO
+from care_runtime.switches import JSON, KEY, ZOO
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command("list")
 @ZOO
+@KEY
 @JSON
-def list_(zoo: str | None, as_json: bool) -> None:
+def list_(zoo: str | None, key: str | None, as_json: bool) -> None:
     """List the models of the zoo."""
     from care_runtime import listing, report
 
-    report.models(listing.models(zoo), as_json=as_json)
+    report.models(listing.models(zoo, key), as_json=as_json)
 
 
 @click.command()
 @click.argument("model")
 @ZOO
+@KEY
 @JSON
-def info(model: str, zoo: str | None, as_json: bool) -> None:
+def info(model: str, zoo: str | None, key: str | None, as_json: bool) -> None:
     """Tell what MODEL is, what it was trained on and what it needs."""
     from care_runtime import report, store
 
-    report.model(store.locate(model, zoo=zoo), as_json=as_json)
+    report.model(store.locate(model, zoo=zoo, key=key), as_json=as_json)
 
 
 @click.command()
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All models of the zoo.")
 @ZOO
-def fetch(models: tuple[str, ...], every: bool, zoo: str | None) -> None:
+@KEY
+def fetch(
+    models: tuple[str, ...], every: bool, zoo: str | None, key: str | None
+) -> None:
     """Fetch each MODEL into the cache, so that it runs without a network."""
     from care_runtime import report, store
 
@@ -47,9 +52,11 @@ def fetch(models: tuple[str, ...], every: bool, zoo: str | None) -> None:
         msg = "expected models to fetch, or --all: see care-run list"
         raise OptionError(msg)
     failed = False
-    for model in store.names(zoo) if every else models:
+    for model in store.names(zoo, key) if every else models:
         try:
-            found = store.locate(model, zoo=zoo, progress=report.download_bar(model))
+            found = store.locate(
+                model, zoo=zoo, key=key, progress=report.download_bar(model)
+            )
         except FileError as error:
             failed = True
             click.echo(f"error: {model}: {' '.join(str(error).split())}", err=True)
@@ -64,11 +71,16 @@ def fetch(models: tuple[str, ...], every: bool, zoo: str | None) -> None:
 @click.option("-o", "--output", required=True, type=PATH, help="The zip.")
 @click.option("--overwrite", is_flag=True, help="Replace it if it exists.")
 @ZOO
-def package(model: str, output: Path, overwrite: bool, zoo: str | None) -> None:
+@KEY
+def package(
+    model: str, output: Path, overwrite: bool, zoo: str | None, key: str | None
+) -> None:
     """Write MODEL as one zip, for other machines and any bioimage.io tool."""
     from care_runtime import bundle, store
 
-    digest = bundle.bundle(store.locate(model, zoo=zoo), output, overwrite=overwrite)
+    digest = bundle.bundle(
+        store.locate(model, zoo=zoo, key=key), output, overwrite=overwrite
+    )
     click.echo(f"{output} sha256:{digest}")
 
 

@@ -3,7 +3,8 @@
 What they mean is said at
 https://bioimage-io.github.io/spec-bioimage-io/ (model 0.5, preprocessing and
 postprocessing). A sample of theirs is one frame that the network sees: (C, [Z,] Y, X).
-Each step measures what the step before it made.
+Each step measures what the step before it made; bioimageio.core 0.11 measures the image
+before all steps, so that two steps that both measure have another outcome there.
 """
 
 from __future__ import annotations
@@ -141,7 +142,12 @@ def _scale_linear(x: Frame, given: Given) -> Frame:
 
 
 def _clip(x: Frame, given: Given) -> Frame:
-    limits = []
+    # As bioimageio.core does: a set of images has quantiles between its values, and
+    # one image some of its values.
+    named = given.kwargs.get("axes")
+    of_all = named is None or any(LETTERS.get(str(a)) == "B" for a in named)
+    method = "linear" if of_all else "inverted_cdf"
+    limits: list[Any] = []
     for side in ("min", "max"):
         value, percentile = (
             given.kwargs.get(side),
@@ -149,10 +155,16 @@ def _clip(x: Frame, given: Given) -> Frame:
         )
         if value is None and percentile is not None:
             value = np.percentile(
-                x, percentile, given.axes, keepdims=True, method="inverted_cdf"
+                x,
+                percentile,
+                given.axes,
+                keepdims=True,
+                method=method,  # type: ignore[call-overload]
             )
         limits.append(value)
-    return x if limits == [None, None] else np.clip(_wide(x), *limits)
+    if all(limit is None for limit in limits):
+        return x
+    return np.asarray(np.clip(_wide(x), *limits))
 
 
 def _binarize(x: Frame, given: Given) -> Frame:

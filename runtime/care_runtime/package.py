@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NAMES",
     "Package",
+    "content_hash",
     "pack",
     "read",
     "read_folder",
@@ -138,6 +139,15 @@ def sha256(path: Path) -> str:
     """Hash a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(folder: Path) -> str:
+    """Hash a folder as the zip that it would be; see `pack`."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as scratch:
+        return pack(folder, Path(scratch) / "package.zip")
 
 
 def read_folder(folder: Path) -> Package:

@@ -13,6 +13,10 @@ Field = tuple[int, int | memoryview]
 LONGEST = 10
 """Bytes of an integer."""
 
+KEY = 1 << 32
+"""Where keys of fields end. What lies above, protobuf cuts off without a word: such a
+key would be one field here, and another there."""
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -26,14 +30,15 @@ def fields(message: memoryview) -> Iterator[Field]:
     Raises
     ------
     WireError
-        If a length leads out of the message, or bytes are no field.
+        If a length leads out of the message, or bytes are no field, or such as others
+        read otherwise.
     """
     at, end = 0, len(message)
     while at < end:
         key, at = _varint(message, at)
         number, kind = key >> 3, key & 7
-        if number == 0:
-            msg = f"a field of the number 0 at byte {at}"
+        if number == 0 or key >= KEY:
+            msg = f"a field of the number {number} at byte {at}"
             raise WireError(msg)
         if kind == VARINT:
             value, at = _varint(message, at)

@@ -24,6 +24,7 @@ LARGEST = 1 << 20
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 _FILE = re.compile(rf"{_WORD}/{_WORD}\.zip")
 _HASH = re.compile(r"(sha256:)?([0-9a-f]{64})")
+_INDEX = re.compile(rf"^# {re.escape(INDEX)} sha256:([0-9a-f]{{64}})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,27 @@ def parse(text: str, where: str) -> list[Entry]:
     return list(entries.values())
 
 
-def text_of(entries: Iterable[Entry]) -> str:
-    """Write a registry; `parse` is the inverse."""
-    return "".join(f"{entry}\n" for entry in entries)
+def text_of(entries: Iterable[Entry], index: str | None = None) -> str:
+    """Write a registry; `parse` and `index_hash` are the inverse.
+
+    Parameters
+    ----------
+    entries
+        Its lines.
+    index
+        Sha256 of the zoo's index, so that a signature of the registry is one of the
+        index, too. Others take that line for a comment.
+    """
+    lines = [str(entry) for entry in entries]
+    if index is not None:
+        lines.append(f"# {INDEX} sha256:{index}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def index_hash(text: str) -> str | None:
+    """Read which sha256 the index has to have, if the registry says so once."""
+    found = _INDEX.findall(text)
+    return found[0] if len(found) == 1 else None
 
 
 def versions(entries: Sequence[Entry], name: str) -> list[Entry]:

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import care_zoo
-from care_runtime import cache, registry
+from care_runtime import cache, lists, registry, signature
 from care_runtime.addresses import is_address
-from care_runtime.errors import FileError, ModelNotFoundError
+from care_runtime.errors import FileError, ModelNotFoundError, OptionError
+from care_runtime.lists import Lists
 
 if TYPE_CHECKING:
     from care_runtime.registry import Entry
-
-MISSING = (403, 404, 410)
-"""What servers answer where there is no such file; S3 says 403."""
-
-LARGEST_INDEX = 16 << 20
-"""Bytes of an index; a model has about a thousand."""
+    from care_runtime.signature import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +28,9 @@ class Zoo:
     ----------
     place
         Folder or address, without a slash at its end.
-    entries
-        Lines of its registry; those of the project's where it has none of its own, as
-        a mirror of the project's files.
+    lists
+        Its registry; the project's where it has none of its own, as a mirror of the
+        project's files.
     folder
         Where its registry and index lie: itself, or a folder of the cache.
     trouble
@@ -42,9 +38,14 @@ class Zoo:
     """
 
     place: str
-    entries: tuple[Entry, ...]
+    lists: Lists
     folder: Path
     trouble: str = ""
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Lines of its registry."""
+        return self.lists.entries
 
     @property
     def remote(self) -> bool:
@@ -68,24 +69,41 @@ def at_hand() -> list[Entry]:
     return [e for e in own() if e.address or (care_zoo.MODELS / e.name).is_dir()]
 
 
-def named(zoo: str | None = None) -> Zoo | None:
+def named(zoo: str | None = None, key: str | None = None) -> Zoo | None:
     """Open the zoo that was named, or that of ``CARE_ZOO``.
 
     A zoo at an address is asked for its registry; if it cannot be had, that of the last
     time is taken, and `Zoo.trouble` says so.
+
+    Parameters
+    ----------
+    zoo
+        Folder or address.
+    key
+        Public key with which its lists have to be signed, or a file that holds it; by
+        default that of ``CARE_ZOO_KEY``.
 
     Raises
     ------
     ModelNotFoundError
         If there is no such folder.
     FileError
-        If its registry cannot be had or read.
+        If its registry cannot be had or read, or is not signed as it has to be.
+    OptionError
+        If the key is none, or was given without a zoo.
     """
     place = zoo or os.environ.get("CARE_ZOO")
     if not place:
+        if key is not None:
+            msg = (
+                "expected --zoo or CARE_ZOO with --key, found none: the models that "
+                "came with care-zoo are not signed"
+            )
+            raise OptionError(msg)
         return None
+    known = signature.configured(key)
     if is_address(place):
-        return _remote(place.rstrip("/"))
+        return _remote(place.rstrip("/"), known)
     folder = Path(place).expanduser()
     if not folder.is_dir():
         msg = (
@@ -93,7 +111,7 @@ def named(zoo: str | None = None) -> Zoo | None:
             "CARE_ZOO a folder or an http address"
         )
         raise ModelNotFoundError(msg)
-    return Zoo(str(folder), _entries(folder), folder)
+    return _opened(str(folder), folder, known)
 
 
 def index(zoo: Zoo) -> dict[str, dict[str, Any]]:
@@ -104,19 +122,17 @@ def index(zoo: Zoo) -> dict[str, dict[str, Any]]:
     Raises
     ------
     FileError
-        If it is there and cannot be read.
+        If it is there and cannot be read, or is not what a signed registry says.
     """
     path = zoo.folder / registry.INDEX
     if not path.is_file():
         return {}
+    content = lists.index(path, zoo.lists, zoo.place)
     try:
-        if path.stat().st_size > LARGEST_INDEX:
-            raise OverflowError
-        models = json.loads(path.read_text("utf-8"))["models"]
+        models = json.loads(content.decode("utf-8"))["models"]
         return {str(model["file"]): dict(model) for model in models}
     except (
         ArithmeticError,
-        OSError,
         ValueError,
         LookupError,
         TypeError,
@@ -129,42 +145,16 @@ def index(zoo: Zoo) -> dict[str, dict[str, Any]]:
         raise FileError(msg) from error
 
 
-def _remote(place: str) -> Zoo:
+def _remote(place: str, key: Key | None) -> Zoo:
     """Ask a zoo for its lists; offline, take what it said the last time."""
-    from care_runtime import download
-
-    key = hashlib.sha256(place.encode()).hexdigest()[:16]
-    folder, trouble = cache.folder() / "zoos" / key, ""
-    sizes = {registry.NAME: registry.LARGEST, registry.INDEX: LARGEST_INDEX}
-    for name, largest in sizes.items():
-        try:
-            download.fetch(f"{place}/{name}", folder / name, largest=largest)
-        except FileError as error:
-            if _status(error) not in MISSING:
-                trouble = str(error)
-                break
-            (folder / name).unlink(missing_ok=True)
-    return Zoo(place, _entries(folder), folder, trouble)
+    name = hashlib.sha256(place.encode()).hexdigest()[:16]
+    folder = cache.folder() / "zoos" / name
+    trouble = lists.fetch(place, folder, key)
+    return _opened(place, folder, key, trouble)
 
 
-def _status(error: FileError) -> int | None:
-    """Return what the server answered, if it did."""
-    answer = getattr(error.__cause__, "response", None)
-    return None if answer is None else int(answer.status_code)
-
-
-def _entries(folder: Path) -> tuple[Entry, ...]:
-    """Read a zoo's own registry; a folder without one mirrors the project's."""
-    path = folder / registry.NAME
-    if not path.is_file():
-        return tuple(own())
-    try:
-        if path.stat().st_size > registry.LARGEST:
-            msg = f"{path} has more than {registry.LARGEST} bytes: it is no registry"
-            raise FileError(msg)
-        return tuple(registry.parse(path.read_text("utf-8"), str(path)))
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, FileError):
-            raise
-        msg = f"expected a registry in {path}, found that it cannot be read: {error}"
-        raise FileError(msg) from error
+def _opened(place: str, folder: Path, key: Key | None, trouble: str = "") -> Zoo:
+    """Open a zoo by its lists; one without a registry mirrors the project's files."""
+    found = lists.read(folder, key, place)
+    found = found or Lists(tuple(own()), signed=key is not None)
+    return Zoo(place, found, folder, trouble)

@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     Source = Callable[[], Package | None]
 
 
-def names(zoo: str | None = None) -> dict[str, Entry]:
+def names(zoo: str | None = None, key: str | None = None) -> dict[str, Entry]:
     """List the newest version of every model: of a zoo that was named, else our own.
+
+    Both are as in `locate`.
 
     Warns
     -----
     SourceWarning
         If the zoo cannot be asked, and these are the models that it had the last time.
     """
-    found = sources.named(zoo)
+    found = sources.named(zoo, key)
     if found is None:
         return registry.newest(sources.at_hand())
     if found.trouble:
@@ -45,7 +47,9 @@ def description(name: str) -> str:
     return package.read_spec(path).description if path.is_file() else ""
 
 
-def locate(model: str, *, zoo: str | None = None, progress: Any = None) -> Package:
+def locate(
+    model: str, *, zoo: str | None = None, key: str | None = None, progress: Any = None
+) -> Package:
     """Find a model, fetching it if need be.
 
     Parameters
@@ -57,6 +61,9 @@ def locate(model: str, *, zoo: str | None = None, progress: Any = None) -> Packa
         Folder or address of a zoo; by default that of ``CARE_ZOO``. What it does not
         have is sought in the packages that came with this project, then at the
         registry's own address. What was fetched once needs no network again.
+    key
+        Public key with which the lists of that zoo have to be signed, or a file that
+        holds it; by default that of ``CARE_ZOO_KEY``. None is none.
     progress
         A progress bar for downloads, as pooch takes it.
 
@@ -74,7 +81,7 @@ def locate(model: str, *, zoo: str | None = None, progress: Any = None) -> Packa
     """
     if is_address(model):
         return _at_address(model, progress)
-    found = sources.named(zoo)
+    found = sources.named(zoo, key)
     entries = [*(found.entries if found else ()), *sources.own()]
     name, _, version = model.partition("@")
     if any(entry.name == name for entry in entries):  # a folder of that name is ./name
@@ -139,7 +146,7 @@ def _sources(entry: Entry, zoo: Zoo | None, progress: Any) -> list[Source]:
     found: list[Source] = []
     if zoo is not None and not zoo.remote:
         place = Path(zoo.place)
-        found.append(lambda: _in_folder(entry, place))
+        found.append(lambda: _in_folder(entry, place, signed=zoo.lists.signed))
     elif zoo is not None:
         found += [
             lambda: _kept(entry),
@@ -169,7 +176,7 @@ def _first(entry: Entry, places: list[Source], zoo: Zoo | None) -> Package:
             if failed:
                 _warn(f"{failed[0]}; {entry.name} was taken from {found.folder}")
             known = any(own.sha256 == entry.sha256 for own in sources.own())
-            return replace(found, listed=known)
+            return replace(found, listed=known and found.listed)
     if failed:
         more = f" (nor elsewhere: {failed[-1]})" if len(failed) > 1 else ""
         msg = f"{failed[0]}{more}"
@@ -182,24 +189,43 @@ def _first(entry: Entry, places: list[Source], zoo: Zoo | None) -> Package:
     raise ModelNotFoundError(msg)
 
 
-def _in_folder(entry: Entry, folder: Path) -> Package | None:
-    """Open a package in a zoo on this machine, a zip by version or a folder."""
+def _in_folder(entry: Entry, folder: Path, *, signed: bool = False) -> Package | None:
+    """Open a package in a zoo on this machine, a zip by version or a folder.
+
+    A folder that is not what the registry knows is another's work: it is not listed,
+    and refused where the registry is signed. The project's own may be worked on.
+    """
     archive, unpacked = folder / entry.file, folder / entry.name
     if archive.is_file():
         return _verified(archive, entry)
-    if any((unpacked / name).is_file() for name in package.NAMES):
-        found = package.read(unpacked, cache.folder())
-        if found.version == entry.version:
-            return found
-    return None
+    if not any((unpacked / name).is_file() for name in package.NAMES):
+        return None
+    found = package.read(unpacked, cache.folder())
+    if found.version != entry.version:
+        return None
+    own = folder.resolve() == care_zoo.MODELS.resolve()
+    trusted = own and not signed
+    same = trusted or package.content_hash(found.folder) == entry.sha256
+    if signed and not same:
+        msg = (
+            f"{unpacked} is not version {entry.version} of {entry.name} as the signed "
+            "registry knows it (its sha256 differs): fetch the zoo's zip"
+        )
+        raise FileError(msg)
+    return replace(found, listed=same)
 
 
 def _kept(entry: Entry) -> Package | None:
     """Open what was fetched before, unless it is damaged and is to be fetched again."""
     archive = cache.folder() / cache.PACKAGES / entry.file
     if archive.is_file() and package.sha256(archive) == entry.sha256:
-        return package.read(archive, cache.folder())
+        return _known(archive)
     return None
+
+
+def _known(archive: Path) -> Package:
+    """Open a zip of the hash that the registry has."""
+    return replace(package.read(archive, cache.folder()), listed=True)
 
 
 def _fetch(
@@ -209,7 +235,7 @@ def _fetch(
 
     target = cache.folder() / cache.PACKAGES / entry.file
     download.fetch(address, target, sha256=entry.sha256, progress=progress, allow=allow)
-    return package.read(target, cache.folder())
+    return _known(target)
 
 
 def _verified(archive: Path, entry: Entry) -> Package:
@@ -219,7 +245,7 @@ def _verified(archive: Path, entry: Entry) -> Package:
             "knows it (its sha256 differs): delete it and fetch it again"
         )
         raise FileError(msg)
-    return package.read(archive, cache.folder())
+    return _known(archive)
 
 
 def _warn(text: str) -> None:

@@ -15,4 +15,9 @@ ENGINE = click.option(
 )
 THREADS = click.option("--threads", default=0, help="Of a CPU; else all its cores.")
 ZOO = click.option("--zoo", help="Folder or address of a zoo (or set CARE_ZOO).")
+KEY = click.option(
+    "--key",
+    help="Public key of that zoo, or its file (or set CARE_ZOO_KEY): its lists have "
+    "to be signed with it.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")

@@ -87,6 +87,14 @@ def require_honest(tif: Any, series: Any, path: Path) -> None:
         )
         raise FileError(msg)
     page = series.keyframe
+    piece = math.prod(map(int, page.chunks)) * max(1, page.dtype.itemsize)
+    if series.dataoffset is None and piece > max(ROOM, RATIO * size):
+        msg = (
+            f"expected strips or tiles of at most {RATIO} times its {size} bytes in "
+            f"{path}, found some of the shape {page.chunks}: it lies about its size, "
+            "or is damaged; copy it again from where it was recorded"
+        )
+        raise FileError(msg)
     pieces, there = math.prod(page.chunked), len(page.dataoffsets)
     if series.dataoffset is None and pieces > there:
         msg = (

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 DOMAINS = ("", "ai.onnx")
 """Operators that are run: ONNX's own."""
 
+RESERVED = ("ai.onnx", "com.microsoft", "com.ms")
+"""How domains begin whose operators a file may not define itself: it would have the
+others of the domain, too."""
+
 DEPTH = 16
 """Graphs within graphs."""
 
@@ -57,7 +61,7 @@ class Contents:
     operators
         Number of nodes by domain and kind.
     functions
-        Domains of the functions that the file itself defines.
+        Functions that the file itself defines, by domain and name.
     weights
         Bytes of all constant tensors.
     external
@@ -67,15 +71,17 @@ class Contents:
     ir: int = 0
     opsets: dict[str, int] = field(default_factory=dict)
     operators: dict[tuple[str, str], int] = field(default_factory=dict)
-    functions: set[str] = field(default_factory=set)
+    functions: set[tuple[str, str]] = field(default_factory=set)
     weights: int = 0
     external: list[str] = field(default_factory=list)
 
     @property
     def foreign(self) -> list[str]:
         """Operators of domains that are not run, as ``domain.kind``."""
-        known = {*DOMAINS, *self.functions}
-        return [f"{d}.{kind}" for d, kind in self.operators if d not in known]
+        false = [f for f in self.functions if f[0].startswith(RESERVED) or not f[0]]
+        wanted = [o for o in self.operators if o[0] not in DOMAINS]
+        unknown = [o for o in wanted if o not in self.functions]
+        return [f"{domain}.{kind}" for domain, kind in (*unknown, *false)]
 
 
 def check(path: Path) -> Contents:
@@ -162,13 +168,18 @@ def _opset(view: memoryview, found: Contents) -> None:
 
 
 def _function(view: memoryview, found: Contents) -> None:
+    domain = name = ""
     for key, value in fields(view):
-        if key == 7:
-            _node(message(value), found, 1)
-        elif key == 10:
-            found.functions.add(text(value))
-        elif key == 11:
-            _attribute(message(value), found, 1)
+        match key:
+            case 1:
+                name = text(value)
+            case 7:
+                _node(message(value), found, 1)
+            case 10:
+                domain = text(value)
+            case 11:
+                _attribute(message(value), found, 1)
+    found.functions.add((domain, name))
 
 
 def _graph(view: memoryview, found: Contents, depth: int) -> None:
@@ -222,7 +233,7 @@ def _tensor(view: memoryview, found: Contents) -> None:
             case 13:
                 external = True
             case 14:
-                external |= number(value) == EXTERNAL
+                external |= number(value) & 0xFFFFFFFF == EXTERNAL
     if external:
         found.external.append(name or "a tensor")
         return

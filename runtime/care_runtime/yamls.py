@@ -17,6 +17,9 @@ LARGEST = 1 << 20
 DEPTH = 32
 """Lists and mappings within each other."""
 
+NODES = 20_000
+"""Values in all; those of the zoo have some hundreds. Each costs 30 microseconds."""
+
 NUMBER = 64
 """Characters of a number; Python needs hours for some that are longer."""
 
@@ -31,7 +34,7 @@ class _Refused(yaml.YAMLError):
 class _Loader(yaml.SafeLoader):
     """Composes no aliases, no tags, no deep trees; times stay text."""
 
-    depth = 0
+    depth = nodes = 0
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in rules if tag != TIME]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -44,8 +47,11 @@ class _Loader(yaml.SafeLoader):
         if getattr(event, "tag", None) is not None:
             raise _refusal(event, f"the tag {event.tag!r}")
         self.depth += 1
+        self.nodes += 1
         if self.depth > DEPTH:
             raise _refusal(event, f"more than {DEPTH} levels")
+        if self.nodes > NODES:
+            raise _refusal(event, f"more than {NODES} values before its end")
         node: Any = super().compose_node(parent, index)
         self.depth -= 1
         tag = getattr(node, "tag", None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import stat
 import tempfile
+import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +27,9 @@ SMALL = 16 << 20
 
 NAME = 200
 """Characters of a member's path."""
+
+LIST = 4 << 20
+"""Bytes of its list of members; zipfile reads it at once, and needs ten times that."""
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every file in a zip, so that its hash depends on the content alone."""
@@ -51,7 +56,8 @@ def unpack(archive: Path, folder: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as partial,
-            zipfile.ZipFile(archive) as zipped,
+            _Guarded(archive) as file,
+            zipfile.ZipFile(file) as zipped,
         ):
             check(zipped, archive)
             whole = Path(partial) / "package"
@@ -68,6 +74,21 @@ def unpack(archive: Path, folder: Path) -> Path:
         )
         raise FileError(msg) from error
     return folder
+
+
+class _Guarded(io.FileIO):
+    """A file of which no more than `LIST` bytes are read at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, or refuse to: zipfile asks for so much of lists alone."""
+        if size is None or size < 0:
+            at = self.tell()
+            size = self.seek(0, io.SEEK_END) - at
+            self.seek(at)
+        if size > LIST:
+            msg = f"its list of members has {size} bytes, more than {LIST}"
+            raise ValueError(msg)
+        return super().read(size) or b""
 
 
 def _move(whole: Path, folder: Path) -> None:
@@ -121,11 +142,14 @@ def _problem(entry: zipfile.ZipInfo, seen: set[str]) -> str | None:
     """Say what harm a member would do; add its name to those seen."""
     text = entry.orig_filename.replace("\\", "/")
     path = PurePosixPath(text)
+    # A second name in Unicode, which newer Pythons unpack to.
+    other = PurePosixPath(entry.filename.replace("\\", "/"))
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if (
         kind == stat.S_IFLNK
         or path.is_absolute()
-        or ".." in path.parts
+        or other.is_absolute()
+        or ".." in (*path.parts, *other.parts)
         or ":" in text
         or not path.parts
     ):
@@ -134,7 +158,10 @@ def _problem(entry: zipfile.ZipInfo, seen: set[str]) -> str | None:
         return "is no plain file"
     if len(text) > NAME or any(ord(c) < 32 for c in text):
         return "has a name that no file should have"
-    folded = text.rstrip("/").casefold()
+    if path != other:
+        return "has two names"
+    # As systems compare them that care for neither case nor way of composing letters.
+    folded = unicodedata.normalize("NFKC", str(path)).casefold()
     if folded in seen:
         return "stands there twice"
     seen.add(folded)

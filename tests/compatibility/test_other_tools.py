@@ -4,6 +4,7 @@ Each tool gets a virtual environment of its own, from the internet: run with
 ``python -m pytest tests/compatibility -m "slow and network"``.
 """
 
+import re
 import subprocess
 import sys
 import venv
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+import care_runtime
+import care_zoo
+from care_runtime import package as package_
 from care_runtime.care import Resample
 from care_runtime.engine import Engine
 from care_training import describe, export, networks
@@ -140,3 +144,56 @@ def test_bioimageio_core(package, bioimageio):
     command = [bioimageio.parent / "bioimageio", "test", package.folder / "rdf.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+# the zoo's own packages, and what their cards say
+
+ZOO = sorted(path.parent for path in care_zoo.MODELS.glob("*/rdf.yaml"))
+CARD = re.compile(r"agrees with `care-run` to (\S+) of high - low")
+
+IN_BIOIMAGEIO = """
+import sys
+import numpy as np
+from bioimageio.core import create_prediction_pipeline
+from bioimageio.core.digest_spec import create_sample_for_model, get_member_id
+from bioimageio.spec import load_model_description
+package, out = sys.argv[1:]
+model = load_model_description(f"{package}/rdf.yaml", perform_io_checks=False)
+image = {get_member_id(model.inputs[0]): np.load(f"{package}/test_input.npy")}
+sample = create_sample_for_model(model=model, inputs=image, sample_id="test")
+with create_prediction_pipeline(model) as pipeline:
+    found = pipeline.predict_sample_without_blocking(
+        sample, skip_input_padding=True, skip_output_cropping=True
+    )
+for name, tensor in found.members.items():
+    np.save(f"{out}/{name}.npy", tensor.data.values)
+"""
+
+
+@pytest.mark.parametrize("folder", ZOO, ids=lambda folder: folder.name)
+def test_bioimageio_core_passes_the_zoo(folder, bioimageio):
+    command = [bioimageio.parent / "bioimageio", "test", folder / "rdf.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+@pytest.mark.parametrize("folder", ZOO, ids=lambda folder: folder.name)
+def test_bioimageio_core_computes_what_the_card_says(folder, bioimageio, tmp_path):
+    subprocess.run([bioimageio, "-c", IN_BIOIMAGEIO, folder, tmp_path], check=True)
+    package = package_.read_folder(folder)
+    care = package.spec.care
+    image = np.load(folder / "test_input.npy").astype(np.float64)
+    restored = care_runtime.load(package, device="cpu")(
+        image.astype(np.float32), package.spec.input.letters.replace("B", "S")
+    )
+    low, high = np.percentile(image, care.normalization.percentiles)
+    told = CARD.search((folder / "README.md").read_text("utf-8"))
+    assert told, "the card says how near bioimageio.core comes"
+    for name, output in care.outputs.items():
+        found = np.load(tmp_path / f"{name}.npy").astype(np.float64).squeeze()
+        wanted = np.asarray(restored.outputs[name], np.float64).squeeze()
+        if output.undo == "affine":
+            wanted = wanted - low
+        if output.undo != "none":
+            wanted = wanted / (high - low)
+        assert np.abs(found - wanted).max() < 2 * float(told[1]), name

@@ -30,6 +30,7 @@ from care_runtime import (
     yamls,
     zips,
 )
+from care_runtime.lists import Lists
 from care_runtime.spec import Spec
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _registry(content: bytes, folder: Path) -> None:
 
 def _index(content: bytes, folder: Path) -> None:
     (folder / "index.json").write_bytes(content)
-    sources.index(sources.Zoo(str(folder), (), folder))
+    sources.index(sources.Zoo(str(folder), Lists(()), folder))
 
 
 def _zip(content: bytes, folder: Path) -> None:
@@ -295,7 +296,7 @@ def described(draw: st.DrawFn) -> bytes:
             if isinstance(here[key], dict | list) and here[key] and draw(st.booleans()):
                 here = here[key]
                 continue
-            here[key] = draw(WEIRD)
+            here[key] = copy.deepcopy(draw(WEIRD))  # else the strategy itself changes
             break
     try:
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()

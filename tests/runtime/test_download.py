@@ -259,3 +259,60 @@ def test_redirects_are_asked_about(server: Server, tmp_path: Path) -> None:
     server.target = f"{server.address}/file"
     with pytest.raises(FileError, match="redirects"):
         get(server, tmp_path / "file")
+
+
+HOSTS = {
+    "public.example": "93.184.216.34",
+    "other.example": "93.184.216.35",
+    "own.example": "10.1.2.3",
+}
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know a few machines, and numbers."""
+
+    def found(host: str, *args: Any, **more: Any) -> list[Any]:
+        number = HOSTS.get(host, host)
+        if not set(number) <= set("0123456789abcdef.:"):
+            raise OSError(number)
+        return [(0, 0, 0, "", (number, 443))]
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", found)
+
+
+@pytest.mark.parametrize(
+    ("address", "target", "match"),
+    [
+        ("https://public.example", "file:///etc/passwd", "out of the web"),
+        ("https://public.example", "ftp://other.example/", "out of the web"),
+        ("https://public.example", "http://other.example/", "https to http"),
+        ("https://public.example", "https://own.example/", "private"),
+        ("http://public.example", "http://127.0.0.1/", "private"),
+        ("http://public.example", "http://169.254.169.254/latest", "private"),
+        ("http://public.example", "http://[64:ff9b::7f00:1]/", "private"),
+        ("http://public.example", "http://[::ffff:10.0.0.1]/", "private"),
+        ("http://public.example", "http://public.example/b", ""),
+        ("http://public.example", "https://public.example/b", ""),
+        ("https://public.example", "https://other.example/", ""),
+        ("https://public.example", "https://behind.proxy/", ""),
+        ("http://own.example", "http://127.0.0.1/", ""),
+    ],
+)
+@pytest.mark.usefixtures("hosts")
+def test_where_a_server_may_lead(address: str, target: str, match: str) -> None:
+    if not match:
+        addresses.follow(f"{address}/a", target)
+        return
+    with pytest.raises(FileError, match=match) as error:
+        addresses.follow(f"{address}/a", target)
+    one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "number", ["64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "::ffff:10.0.0.1"]
+)
+@pytest.mark.usefixtures("hosts")
+def test_machines_behind_a_gateway(number: str) -> None:
+    with pytest.raises(FileError, match="private machine"):
+        addresses.require_public(f"https://[{number}]/file")

@@ -50,7 +50,16 @@ def test_no_steps_are_nothing() -> None:
         (
             "clip",
             {"min_percentile": 10, "max_percentile": 90},
-            X.clip(*np.percentile(X, (10, 90), method="inverted_cdf")),
+            X.clip(*np.percentile(X, (10, 90))),
+        ),
+        (
+            "clip",
+            {"min_percentile": 10, "max_percentile": 90, "axes": ["y", "x"]},
+            X.clip(
+                *np.percentile(
+                    X, (10, 90), (1, 2), keepdims=True, method="inverted_cdf"
+                )
+            ),
         ),
         ("binarize", {"threshold": 6}, X > 6),
         ("binarize", {"threshold": [6, 8], "axis": "channel"}, X > [[[6]], [[8]]]),

@@ -130,6 +130,56 @@ def test_functions_of_its_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Engine(saved(model, tmp_path), "cpu")(x)[0], x)
 
 
+def field(number: int, content: bytes, *, cut: int = 0) -> bytes:
+    """Write a field; `cut` is what protobuf cuts off its key."""
+
+    def varint(value: int) -> bytes:
+        more, low = value >> 7, value & 0x7F
+        return bytes([low | 0x80]) + varint(more) if more else bytes([low])
+
+    return varint(number << 3 | 2 | cut) + varint(len(content)) + content
+
+
+@pytest.mark.parametrize("hidden", ["entries", "tensor"])
+def test_fields_that_others_read_otherwise(
+    hidden: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of more than 32 bits: protobuf reads field 13, and runs what it names."""
+    place = field(1, b"location") + field(2, b"/etc/passwd")
+    cut = 1 << 32
+    tensor = field(8, b"secret") + field(13, place, cut=cut * (hidden == "entries"))
+    graph = field(5, tensor, cut=cut * (hidden == "tensor"))
+    content = tiny.NETWORKS["laplace"]().SerializeToString() + field(7, graph)
+    (tmp_path / "model.onnx").write_bytes(content)
+    refused(tmp_path / "model.onnx", "a field of the number", monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["F", "Gelu"])
+def test_functions_open_no_domain(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function of a file does not bring the operators of its domain along."""
+    model = tiny.NETWORKS["laplace"]()
+    ids = [helper.make_opsetid("", 17)]
+    node = helper.make_node("Identity", ["a"], ["b"])
+    made = helper.make_function("com.microsoft", name, ["a"], ["b"], [node], ids)
+    model.functions.append(made)
+    model.graph.node[0].domain = "com.microsoft"
+    model.graph.node[0].op_type = "Gelu"
+    refused(saved(model, tmp_path), r"com\.microsoft\.", monkeypatch)
+    model.functions[0].domain = model.graph.node[0].domain = "own"
+    model.functions[0].name = "G"
+    refused(saved(model, tmp_path), r"own\.Gelu", monkeypatch)
+
+
+def test_only_onnx_is_read(tmp_path: Path) -> None:
+    """A name that ends in .ort makes ONNX Runtime read a format of its own."""
+    path = tmp_path / "model.ort"
+    path.write_bytes(tiny.NETWORKS["laplace"]().SerializeToString())
+    x = np.float32([[[[-1, 2]]]])
+    np.testing.assert_array_equal(Engine(path, "cpu")(x)[0], x)
+
+
 def test_sparse_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny.NETWORKS["laplace"]()
     values = numpy_helper.from_array(np.float32([1]), "w")

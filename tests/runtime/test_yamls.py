@@ -35,6 +35,7 @@ def test_plain_values() -> None:
         ("a: " + "[" * 50 + "]" * 50, "levels"),
         ("a: " + "[" * 500_000, "levels"),
         ("\n".join(" " * n + "a:" for n in range(50)), "levels"),
+        ("a: [" + "1," * 300_000 + "]", "values"),
         ("a: " + "9" * 10_000, "number"),
         ("a: 1" + ":1" * 100_000, "number"),
         ("a: 0x" + "f" * 1000, "number"),

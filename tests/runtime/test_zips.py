@@ -159,3 +159,37 @@ def test_damage(tmp_path: Path) -> None:
         else:
             (file,) = folder.iterdir()
             assert file.read_bytes() in (b"x" * 30, b"")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("a", "./a"), ("a/b", "a//b"), ("a/./b", "a/b"), ("\u00e9", "e\u0301")],
+)
+def test_two_of_a_place(tmp_path: Path, names: tuple[str, str]) -> None:
+    members = [(name, b"") for name in names]
+    refused(write(tmp_path / "a.zip", *members), "stands there twice")
+
+
+def test_a_second_name(tmp_path: Path) -> None:
+    """Newer Pythons unpack to the name that a field beside it has."""
+    entry = zipfile.ZipInfo("good")
+    other = b"../evil"
+    body = struct.pack("<BL", 1, zipfile.crc32(b"good")) + other
+    entry.extra = struct.pack("<HH", 0x7075, len(body)) + body
+    archive = write(tmp_path / "a.zip", (entry, b"x"))
+    with zipfile.ZipFile(archive) as zipped:
+        (found,) = zipped.infolist()
+        found.filename = other.decode()  # as Python 3.12 does
+        with pytest.raises(FileError, match="leads out"):
+            zips.check(zipped, archive)
+        found.filename = "better"
+        with pytest.raises(FileError, match="two names"):
+            zips.check(zipped, archive)
+
+
+def test_a_list_without_an_end(tmp_path: Path, monkeypatch: Any) -> None:
+    """It is read as a whole, and takes ten times its bytes of memory."""
+    members = [(f"{n}", b"") for n in range(100)]
+    archive = write(tmp_path / "a.zip", *members)
+    monkeypatch.setattr(zips, "LIST", 1000)
+    refused(archive, "list of members")

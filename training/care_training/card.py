@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from care_runtime.care import CareConfig
     from care_runtime.spec import Spec
@@ -80,7 +80,7 @@ Trained on **{facts.origin}** data. {spec.description}
     care-run restore image.tif -m {name} -o restored.tif
 
 {_input(spec)}
-
+{others(spec)}
 ## Data
 
 {facts.data}
@@ -123,6 +123,58 @@ def _normalization(care: CareConfig) -> str:
         f"Images are normalized between their percentiles {low:g} and {high:g} (over "
         f"{norm.axes}, each channel by itself). {undone}"
     )
+
+
+def others(spec: Spec) -> str:
+    """Say in what other bioimage.io tools differ from `care-run`, as a section.
+
+    Empty where they do not: the format has words for all that the model needs.
+    """
+    lines = [f"- {line}\n" for line in _differences(spec)]
+    if not lines:
+        return ""
+    return f"""
+## In other tools
+
+Any bioimage.io tool runs the same network. From `care-run` it differs in this:
+
+{"".join(lines)}"""
+
+
+def _differences(spec: Spec) -> Iterator[str]:
+    """Go through what format 0.5 cannot say, or bioimageio.core does otherwise."""
+    care = spec.care
+    if care is None:
+        return
+    undone = {"affine": "{} * (high - low) + low", "scale": "{} * (high - low)"}
+    if care.normalization.invert and care.normalization.percentiles:
+        words = [
+            f"`{undone[output.undo].format(name)}`"
+            for name, output in care.outputs.items()
+            if output.undo in undone
+        ]
+        yield (
+            f"Grey values: its outputs stay normalized. `care-run` gives "
+            f"{', '.join(words)}, where low and high are the image's percentiles."
+        )
+    halo = max((axis.halo for axis in spec.outputs[0].axes), default=0)
+    if halo:
+        yield (
+            f"Borders: the prediction of bioimageio.core mirrors the image by {halo} "
+            "pixels at its borders, and measures percentiles of the larger image. "
+            "`care-run` takes the image as it is."
+        )
+    for axis in spec.input.axes:
+        if axis.kind == "space" and isinstance(axis.size, int):
+            yield (
+                f"{axis.id.upper()}: it takes images of exactly {axis.size} pixels "
+                f"along {axis.id.upper()}. `care-run` takes any number."
+            )
+    if care.resample is not None:
+        yield (
+            f"{care.resample.axis.upper()}: it is not stretched. `care-run` stretches "
+            f"it, by {care.resample.factor:g} unless told otherwise."
+        )
 
 
 def _scores(evaluations: Mapping[str, Evaluation]) -> str:

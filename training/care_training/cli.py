@@ -268,6 +268,7 @@ def import_csbdeep(
 
 main.add_command(zoocommands.add)
 main.add_command(zoocommands.publish)
+main.add_command(zoocommands.key)
 main.add_command(zoocommands.show_gallery)
 
 

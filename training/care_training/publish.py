@@ -3,12 +3,14 @@
 ::
 
     DIR/registry.txt           a line for each package, as pooch reads them
+    DIR/registry.txt.minisig   its signature, if it is signed
     DIR/index.json             what else is known: sizes, tasks, licences, scores
     DIR/NAME/VERSION.zip       packages; what was published once never changes
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -16,13 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import bundle, package, registry
+from care_runtime import bundle, package, registry, signature
 from care_runtime.errors import ExportError, FileError
 from care_runtime.files import written
 from care_runtime.registry import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from care_runtime.package import Package
 
@@ -61,11 +63,16 @@ class Model:
     training: dict[str, Any]
 
 
-def publish(folder: Path, packages: Sequence[Path]) -> list[Model]:
+def publish(
+    folder: Path,
+    packages: Sequence[Path],
+    sign: Callable[[bytes], bytes] | None = None,
+) -> list[Model]:
     """Add packages to a static zoo, and write its registry and index.
 
     Packages come first and lists last, each by one rename: at every moment the zoo can
-    be served.
+    be served. While the lists of a signed zoo change they do not fit together for a
+    moment; who asks just then asks again.
 
     Parameters
     ----------
@@ -73,6 +80,8 @@ def publish(folder: Path, packages: Sequence[Path]) -> list[Model]:
         The zoo; it is made if there is none.
     packages
         Folders of packages, named as the models are to be.
+    sign
+        Makes the signature of the registry; see `care_training.keys`.
 
     Returns
     -------
@@ -83,8 +92,15 @@ def publish(folder: Path, packages: Sequence[Path]) -> list[Model]:
     Raises
     ------
     ExportError
-        If another package was published under the same version; or a name is none.
+        If another package was published under the same version; a name is none; or
+        the zoo is signed, and would not be any more.
     """
+    if sign is None and (folder / signature.NAME).is_file():
+        msg = (
+            f"expected a key for {folder}, which is signed: give --sign KEYFILE, or "
+            f"remove {signature.NAME} if it is to be so no more"
+        )
+        raise ExportError(msg)
     known = _entries(folder)
     entries = {entry.file: entry for entry in known}
     for place in packages:
@@ -92,9 +108,15 @@ def publish(folder: Path, packages: Sequence[Path]) -> list[Model]:
         entries[entry.file] = entry
     lines = sorted(entries.values(), key=lambda entry: entry.name)
     models = [_model(folder, entry) for entry in lines]
-    with written(folder / registry.NAME) as partial:
-        partial.write_text(registry.text_of(lines), "utf-8")
-    _write_index(folder, models)
+    index = _index(models)
+    digest = hashlib.sha256(index).hexdigest()
+    listed = registry.text_of(lines, digest).encode("utf-8")
+    files = {registry.INDEX: index, registry.NAME: listed}
+    if sign is not None:
+        files[signature.NAME] = sign(listed)
+    for name, content in files.items():
+        with written(folder / name) as partial:
+            partial.write_bytes(content)
     return models
 
 
@@ -168,7 +190,6 @@ def _described(entry: Entry, found: Package, size: int) -> Model:
     )
 
 
-def _write_index(folder: Path, models: Sequence[Model]) -> None:
+def _index(models: Sequence[Model]) -> bytes:
     values = {"format": FORMAT, "models": [asdict(model) for model in models]}
-    with written(folder / registry.INDEX) as partial:
-        partial.write_text(json.dumps(values, indent=1, ensure_ascii=False), "utf-8")
+    return json.dumps(values, indent=1, ensure_ascii=False).encode("utf-8")

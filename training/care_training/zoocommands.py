@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +11,7 @@ import click
 from care_training import options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -33,7 +36,17 @@ WEB_ASSETS = click.option(
 @click.argument("folder", metavar="DIR", type=options.FOLDER)
 @click.argument("packages", metavar="[PACKAGE]...", nargs=-1, type=options.FOLDER)
 @WEB_ASSETS
-def publish(folder: Path, packages: tuple[Path, ...], web_assets: Path | None) -> None:
+@click.option(
+    "--sign",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="Sign the lists with this secret key (care-train key, or minisign -G).",
+)
+def publish(
+    folder: Path,
+    packages: tuple[Path, ...],
+    web_assets: Path | None,
+    sign: Path | None,
+) -> None:
     """Lay out the zoo in DIR for any web server, or add each PACKAGE to it.
 
     Without a PACKAGE, all models of the checkout are published. What was published once
@@ -44,12 +57,43 @@ def publish(folder: Path, packages: tuple[Path, ...], web_assets: Path | None) -
     from care_training import publish as publish_
 
     chosen = packages or zoo.packages()
-    models = publish_.publish(folder, chosen)
+    models = publish_.publish(folder, chosen, _signer(sign) if sign else None)
     shown = [read_folder(place) for place in chosen if place.is_dir()]
     gallery.write(shown, folder, web_assets=web_assets)
     for model in models:
         click.echo(f"{model.file} sha256:{model.sha256}")
     click.echo(f"{folder}: {len(models)} package(s); serve it, and give --zoo ADDRESS")
+
+
+def _signer(path: Path) -> Callable[[bytes], bytes]:
+    """Open a secret key; its password is asked for, if it has one."""
+    from care_training import keys
+
+    def password() -> str:
+        return str(click.prompt(f"Password of {path}", hide_input=True, err=True))
+
+    return keys.signer(path, password)
+
+
+@click.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.option("--no-password", is_flag=True, help="For machines; guard the file well.")
+def key(path: Path, no_password: bool) -> None:
+    """Make a key to sign zoos with: the secret one in FILE, the public in FILE.pub.
+
+    Keys and signatures are those of minisign.
+    """
+    from care_training import keys
+
+    password = ""
+    if not no_password and not (password := os.environ.get(keys.PASSWORD, "")):
+        asked = click.prompt(
+            "Password for it", hide_input=True, confirmation_prompt=True, err=True
+        )
+        password = str(asked)
+    public = keys.make(path, password)
+    click.echo(f"{path}: keep it secret. Give everybody the public key, with the zoo:")
+    click.echo(f"CARE_ZOO_KEY={public}")
 
 
 @click.command("gallery")
