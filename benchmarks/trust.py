@@ -85,7 +85,12 @@ def sheets(rng: np.random.Generator) -> np.ndarray:
     return exposed(np.maximum(one, other[::-1]), rng)
 
 
-OTHERS = (points, nuclei, sheets, tubules)
+def noise(rng: np.random.Generator) -> np.ndarray:
+    """Take nothing at all."""
+    return DOSES["flywing"].expose(np.zeros(SHAPE, np.float32), rng, DOSE)[DOSE][None]
+
+
+OTHERS = (points, nuclei, sheets, tubules, noise)
 
 
 def train(folder: Path, seed: int, steps: int, members: int, precision: str):
