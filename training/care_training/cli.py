@@ -10,7 +10,7 @@ import click
 from care_runtime import __version__
 from care_runtime.commands import FAILED, Commands
 from care_runtime.errors import OptionError
-from care_training import options, show, zoocommands
+from care_training import options, show, studycommands, zoocommands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -266,6 +266,7 @@ def import_csbdeep(
     )
 
 
+main.add_command(studycommands.study)
 main.add_command(zoocommands.add)
 main.add_command(zoocommands.publish)
 main.add_command(zoocommands.key)

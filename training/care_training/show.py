@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from care_training.evaluate import Evaluation
     from care_training.report import Report
     from care_training.request import Prepared
+    from care_training.studies import Outcome
     from care_training.train import Progress
 
 
@@ -82,6 +83,18 @@ def report(found: Report) -> None:
             click.echo(condition)
         _scores(scores)
     click.echo(f"{found.page}")
+
+
+def study(found: Outcome, file: Path) -> None:
+    """Print the table of a study, and where it lies."""
+    from care_training.studies import figure
+
+    heads, rows = figure.table(found)
+    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    for row in (heads, *rows):
+        cells = (cell.ljust(n) for cell, n in zip(row, widths, strict=True))
+        click.echo("  " + "   ".join(cells).rstrip())
+    click.echo(f"{file}")
 
 
 def _scores(scores: Evaluation) -> None:

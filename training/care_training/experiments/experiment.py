@@ -45,6 +45,9 @@ class Experiment:
     published
         The paper's own data, which take the place of `source` and all that is said of
         it where they are asked for; None if there are none.
+    sharpens
+        Whether what is restored is sharper than the microscope shows, so that reports
+        blur it again and compare it with what was recorded (Fig. 4d).
     description
         Of the model, instead of that of the reviewed description.
     """
@@ -60,3 +63,4 @@ class Experiment:
     needs_data: bool = False
     published: Published | None = None
     description: str = ""
+    sharpens: bool = False

@@ -52,6 +52,7 @@ EXPERIMENT = Experiment(
         ),
     ),
     sample=sample_of(granules),
+    sharpens=True,
     published=Published(
         ARCHIVES["granules"],
         Facts(

@@ -72,12 +72,18 @@ def cells(*, sigma: float = 1.5) -> Measure:
 
     def of(image: NDArray[Any], pair: Pair) -> float:
         assert pair.labels is not None
-        smooth = ndimage.gaussian_filter(image[0].astype(np.float64), sigma)
-        depth = DEEP * float(np.ptp(np.percentile(smooth, (1, 99))))
-        basins, _ = ndimage.label(h_minima(smooth, depth))
-        return seg(watershed(smooth, basins), pair.labels)
+        return seg(cell_labels(image[0], sigma=sigma), pair.labels)
 
     return Measure("SEG", of)
+
+
+def cell_labels(plane: NDArray[Any], *, sigma: float = 1.5) -> NDArray[np.int32]:
+    """Segment the cells of a plane (Y, X) by their membranes, as `cells` does."""
+    smooth = ndimage.gaussian_filter(plane.astype(np.float64), sigma)
+    depth = DEEP * float(np.ptp(np.percentile(smooth, (1, 99))))
+    basins, _ = ndimage.label(h_minima(smooth, depth))
+    found: NDArray[np.int32] = watershed(smooth, basins)
+    return found
 
 
 def resolution(pixel: float) -> Measure:

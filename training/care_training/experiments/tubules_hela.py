@@ -55,6 +55,7 @@ EXPERIMENT = Experiment(
         ),
     ),
     sample=sample_of(tubules),
+    sharpens=True,
     published=Published(
         ARCHIVES["tubules"],
         Facts(

@@ -53,6 +53,7 @@ EXPERIMENT = Experiment(
         ),
     ),
     sample=sample_of(tubules),
+    sharpens=True,
     published=Published(
         ARCHIVES["granules"],
         Facts(

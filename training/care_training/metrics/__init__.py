@@ -9,6 +9,7 @@ from care_training.metrics.segmentation import Matching, matching, seg
 from care_training.metrics.spectrum import Spectra, spectra, spectral_isotropy
 from care_training.metrics.squirrel import ScaledError, scaled_error
 from care_training.metrics.threshold import threshold_segmentation
+from care_training.metrics.tracking import Tracking, tracking
 
 __all__ = [
     "Matching",
@@ -16,6 +17,7 @@ __all__ = [
     "ScaledError",
     "Scores",
     "Spectra",
+    "Tracking",
     "affine_fit",
     "matching",
     "ring_correlation",
@@ -26,4 +28,5 @@ __all__ = [
     "spectral_isotropy",
     "ssim",
     "threshold_segmentation",
+    "tracking",
 ]

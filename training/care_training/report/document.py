@@ -11,6 +11,7 @@ from care_training.report import (
     errors,
     page,
     panels,
+    resolved,
     scores,
     spectra,
     tiles,
@@ -136,6 +137,24 @@ def images(out: Document, found: Gathered) -> None:
         out.files[chart.name] = chart.png
         rows = out.rows([line], small=True)
         out.parts.append(page.beside([rows, page.charts([chart])]))
+
+
+def disagreements(out: Document, found: Gathered) -> None:
+    """Show where sharpened images disagree with what was recorded."""
+    together = resolved.over(found.seen)
+    if not together:
+        return
+    out.parts.append(page.heading("Agreement with what was recorded"))
+    out.parts.append(page.paragraph(words.RESOLVED, "quiet"))
+    for condition, evaluation in found.evaluations.items():
+        image = panels.typical(found.seen, condition)
+        out.parts.append(out.rows([resolved.row(image, scores.best(evaluation))]))
+    heads = ["method", "RSE", "RSP"]
+    rows = [
+        [method, scores.spread(given["RSE"], 3), scores.spread(given["RSP"], 3)]
+        for method, given in together.items()
+    ]
+    out.parts.append(page.table(heads, rows, NETWORK))
 
 
 def frequencies(out: Document, found: Gathered) -> None:

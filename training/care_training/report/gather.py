@@ -9,7 +9,7 @@ import numpy as np
 
 from care_training import calibration, evaluate
 from care_training.evaluate import INPUT, NETWORK
-from care_training.report import contrast, errors, spectra, trust
+from care_training.report import contrast, errors, resolved, spectra, trust
 from care_training.report.chart import TRUTH
 from care_training.report.view import views
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from care_training.pairs import Pair
     from care_training.product import Judges
     from care_training.report.errors import Spot
+    from care_training.report.resolved import Resolved
     from care_training.report.trust import Relation
     from care_training.report.view import View
 
@@ -48,6 +49,8 @@ class Seen:
         Other outputs of the network in the first view, by id: (C, height, width).
     relations
         How outputs that tell of errors go with them, by id.
+    resolved
+        Resolution-scaled errors by method; none where nothing is sharpened.
     """
 
     condition: str
@@ -57,6 +60,7 @@ class Seen:
     crops: Mapping[str, Mapping[str, NDArray[np.float32]]]
     maps: Mapping[str, NDArray[np.float32]]
     relations: Mapping[str, Relation]
+    resolved: Mapping[str, Resolved] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -75,6 +79,8 @@ class Gathered:
         By method, one of each image; empty where nothing is made isotropic.
     calibrations
         By condition; empty where no distribution is predicted.
+    sharpens
+        Whether resolution-scaled errors are measured.
     isotropic
         Whether stacks are made isotropic, so that their axial sections matter most.
     """
@@ -87,6 +93,7 @@ class Gathered:
     )
     spectra: dict[str, list[Spectra]] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    sharpens: bool = False
 
 
 def gather(
@@ -94,6 +101,7 @@ def gather(
     judges: Judges,
     *,
     target: str,
+    sharpens: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Gathered:
     """Restore every test image once, and keep scores, crops, errors and spectra.
@@ -108,13 +116,15 @@ def gather(
         Test images, baselines and measures.
     target
         How the truth was normalized in training, for the calibration.
+    sharpens
+        Whether to measure resolution-scaled errors.
     progress
         Told what is done next.
     """
     tell = progress or (lambda _: None)
     care = restorer.spec.care
     assert care is not None
-    found = Gathered(care.resample is not None)
+    found = Gathered(care.resample is not None, sharpens=sharpens)
     for condition, pairs in judges.tests.items():
         tuning = judges.tuned_on(condition)
         tell(f"{condition} tuning {len(judges.baselines)} baselines".strip())
@@ -192,6 +202,9 @@ def _keep(
             crops,
             maps,
             {name: trust.relation(image, off) for name, image in told.items()},
+            resolved.resolved(images, pair.high, chosen[0])
+            if found.sharpens and len(pair.high) == 1
+            else {},
         )
     )
     spots = errors.spots(pair.name, seen, restored, truth, axial=found.isotropic)

@@ -13,10 +13,11 @@ from care_runtime.files import written
 from care_training import plot, reproduce
 from care_training.baselines import NAMED
 from care_training.product import Judges
-from care_training.report import about, document, page, scores, trust
+from care_training.report import about, document, page, resolved, scores, trust
 from care_training.report.chart import Chart
 from care_training.report.gather import gather
 from care_training.simulation import Simulation
+from care_training.studies import outcome, section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +109,9 @@ def report(wish: Wish, progress: Callable[[str], None] | None = None) -> Report:
     restorer = care_runtime.load(package, device="cpu")
     model = about.model(restorer)
     target = model.training.get("target", "percentiles")
-    gathered = gather(restorer, judges, target=target, progress=progress)
+    gathered = gather(
+        restorer, judges, target=target, sharpens=found.sharpens, progress=progress
+    )
     machine = about.machine(restorer.provenance["device"])
     seed = _seed(found, wish)
     facts = found.facts.data
@@ -116,9 +119,13 @@ def report(wish: Wish, progress: Callable[[str], None] | None = None) -> Report:
     document.header(written_, found.name, model, facts, seed, machine)
     document.errors_of_all(written_, gathered, found.measures, seed)
     document.images(written_, gathered)
+    document.disagreements(written_, gathered)
     document.frequencies(written_, gathered)
     document.strongest(written_, gathered)
     document.reliability(written_, gathered, _calibration(gathered, wish.out))
+    places = (package.folder, wish.out / found.name)
+    studies = outcome.found(found.name, *map(outcome.folder, places))
+    section.add(written_, studies)
     numbers = {
         "experiment": found.name,
         "figure": about.figure(model.description),
@@ -126,6 +133,7 @@ def report(wish: Wish, progress: Callable[[str], None] | None = None) -> Report:
         "test_seed": wish.seed,
         "machine": machine,
         **_numbers(gathered),
+        "studies": {each.study: each.to_dict() for each in studies},
     }
     for name, png in written_.files.items():
         _write(wish.out / f"{name}.png", png)
@@ -198,6 +206,7 @@ def _numbers(gathered: Gathered) -> dict[str, Any]:
             kind: [spot.to_dict() for spot in spots]
             for kind, spots in gathered.spots.items()
         },
+        "resolution_scaled": resolved.over(gathered.seen),
         "calibration": {k: c.to_dict() for k, c in gathered.calibrations.items()},
         "doubt": {
             "mean": {k: r.to_dict() for k, r in trust.over(gathered.seen).items()},

@@ -48,7 +48,7 @@ table { border-collapse: collapse; font-size: .88rem;
 th, td { padding: .22rem .7rem .22rem 0; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--quiet); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .words { text-align: left; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem;
   font-size: .9rem; margin: .8rem 0; }
 dt { color: var(--quiet); }
@@ -95,12 +95,27 @@ def facts(given: Mapping[str, Any]) -> str:
     return f"<dl>{''.join(rows)}</dl>"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], strong: str = "") -> str:
-    """Write a table; the row whose first cell is `strong` is highlighted."""
-    top = "".join(f"<th>{escape(head)}</th>" for head in heads)
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    strong: str = "",
+    column: int = 0,
+) -> str:
+    """Write a table; rows with the cell `strong` in that column are highlighted.
+
+    Columns up to that one hold words, all others numbers.
+    """
+    kinds = [_kind("words" if 0 < n <= column else "") for n in range(len(heads))]
+    top = "".join(
+        f"<th{kind}>{escape(head)}</th>"
+        for kind, head in zip(kinds, heads, strict=True)
+    )
     lines = (
-        f"<tr{_kind('strong' if row[0] == strong else '')}>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        f"<tr{_kind('strong' if row[column] == strong else '')}>"
+        + "".join(
+            f"<td{kind}>{escape(cell)}</td>"
+            for kind, cell in zip(kinds, row, strict=True)
+        )
         + "</tr>"
         for row in rows
     )

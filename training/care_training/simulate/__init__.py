@@ -17,6 +17,7 @@ from care_training.simulate.image import blur, brightness
 from care_training.simulate.liver import envelopes, hepatocytes
 from care_training.simulate.membranes import Epithelium, epithelium
 from care_training.simulate.microscopes import OPTICS
+from care_training.simulate.movie import epithelium_movie
 from care_training.simulate.nucleus import stained_nuclei
 from care_training.simulate.optics import Optics
 from care_training.simulate.perlin import perlin_noise
@@ -37,6 +38,7 @@ __all__ = [
     "brightness",
     "envelopes",
     "epithelium",
+    "epithelium_movie",
     "filaments",
     "height_map",
     "hepatocytes",

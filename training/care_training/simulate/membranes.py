@@ -92,36 +92,98 @@ def epithelium(
     """
     size = np.asarray(voxel_size, float)
     height = height_map(shape, rng, voxel_size=voxel_size, relief=relief)
-    sheet, labels = _cells(shape[1:], rng, size[1:], cell, width)
-    density = sheet * _belt(shape[0], height, size[0], belt)
-    depth = size[0] * (np.arange(shape[0], dtype=np.float32)[:, None, None] - height)
-    if lateral > 0:
-        below = np.exp(-np.maximum(depth, 0) / np.float32(4)) * (depth > 0)
-        density += np.float32(lateral) * sheet * below
+    centres = honeycomb((size[1:] * shape[1:]).tolist(), cell, rng, jitter=0.17)
+    made = fabric(shape[1:], rng, size[1:], cell)
+    places = pixels(shape[1:], size[1:])
+    sheet, first = woven(centres, made, places, size[1:], width)
+    labels = np.unique(first, return_inverse=True)[1].reshape(first.shape) + 1
+    density = upright(sheet, height, shape[0], size[0], belt, lateral)
     if haze > 0:
-        density += np.float32(haze) * _haze(shape, rng, size, depth)
-    _scatter(density, rng, size, height, debris)
-    return Epithelium(density, sheet, height, labels)
+        depth = below_sheet(shape[0], height, size[0])
+        density += np.float32(haze) * glow(shape, rng, size, depth)
+    scatter(density, rng, size, height, debris)
+    return Epithelium(density, sheet, height, labels.astype(np.int32))
 
 
-def _cells(
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """How membranes differ along the sheet, whatever cells they surround.
+
+    Parameters
+    ----------
+    bends
+        By how much places are shifted, (2, Y, X) in um: membranes are not straight.
+    strength
+        Of the membranes of pairs of neighbours.
+    clusters, patches
+        Brightness, (Y, X): E-cadherin comes in clusters of some 0.5 um (k), and in
+        patches of the tissue.
+    """
+
+    bends: NDArray[np.floating[Any]]
+    strength: NDArray[np.float64]
+    clusters: NDArray[np.floating[Any]]
+    patches: NDArray[np.floating[Any]]
+
+
+def fabric(
     shape: Sequence[int],
     rng: np.random.Generator,
     size: NDArray[np.float64],
     cell: float,
+) -> Fabric:
+    """Draw how membranes differ on a field of `shape` pixels of `size` um."""
+    bends = [
+        0.25 * cell * (perlin_noise(tuple(shape), rng, period=p, octaves=1) - 0.5)
+        for p in [(1.2 * cell / size).tolist()] * 2
+    ]
+    strength = rng.lognormal(-0.03, 0.25, (1009, 2))
+    clusters = ndimage.gaussian_filter(rng.standard_normal(shape), 0.25 / size)
+    clusters = np.exp(0.2 * clusters / max(clusters.std(), 1e-12))
+    patches = perlin_noise(tuple(shape), rng, period=(40 / size).tolist(), octaves=2)
+    return Fabric(np.stack(bends), strength, clusters, 0.7 + 0.6 * patches)
+
+
+def pixels(shape: Sequence[int], size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Place the pixels of a field in um: (Y, X, 2)."""
+    grid = np.asarray(np.mgrid[: shape[0], : shape[1]], np.float64)
+    found: NDArray[np.float64] = np.moveaxis(grid, 0, -1) * size
+    return found
+
+
+def woven(
+    centres: NDArray[np.float64],
+    made: Fabric,
+    places: NDArray[np.float64],
+    size: NDArray[np.float64],
     width: float,
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Draw the membranes between cells that are nearest to one of many centres."""
-    centres = honeycomb(size * shape, cell, rng, jitter=0.17)
-    grid = np.stack(list(np.mgrid[: shape[0], : shape[1]]), -1) * size
-    for axis in range(2):  # Membranes are not straight: bend the plane a little.
-        bend = perlin_noise(tuple(shape), rng, period=1.2 * cell / size, octaves=1)
-        grid[..., axis] += 0.25 * cell * (bend - 0.5)
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Draw the membranes between cells that are nearest to one of many centres.
+
+    Parameters
+    ----------
+    centres
+        (N, 2) in um.
+    made
+        Differences along the sheet, at the same pixels.
+    places
+        Of the pixels in um, (Y, X, 2).
+    size
+        Of a pixel in um, (Y, X).
+    width
+        Of a membrane in um: full width at half maximum.
+
+    Returns
+    -------
+    sheet, cells
+        Membranes, and the number of each pixel's centre, (Y, X).
+    """
+    shape = places.shape[:2]
+    grid = places + np.moveaxis(made.bends, 0, -1)
     apart, index = KDTree(centres).query(grid.reshape(-1, 2), k=3)
     # A pixel holds the mean of the profile over its own width, which widens it.
     pixel = float(np.mean(size))
     sigma = np.hypot(width / FWHM, pixel / np.sqrt(12))
-    strength = rng.lognormal(-0.03, 0.25, (1009, 2))
     sheet = np.zeros(len(apart))
     for other in (1, 2):
         between = np.linalg.norm(
@@ -130,16 +192,36 @@ def _cells(
         distance = (apart[:, other] ** 2 - apart[:, 0] ** 2) / (2 * between)
         # Each pair of neighbours has one strength, whichever of the two asks.
         pair = index[:, 0] * index[:, other] % 1009, (index[:, 0] + index[:, other]) % 2
-        profile = np.exp(-0.5 * (distance / sigma) ** 2) * strength[pair]
+        profile = np.exp(-0.5 * (distance / sigma) ** 2) * made.strength[pair]
         np.maximum(sheet, profile, out=sheet)
     sheet = sheet.reshape(shape) * (width / FWHM / sigma)
-    # E-cadherin comes in clusters of some 0.5 um (k), and in patches of the tissue.
-    clusters = ndimage.gaussian_filter(rng.standard_normal(shape), 0.25 / size)
-    sheet *= np.exp(0.2 * clusters / max(clusters.std(), 1e-12))
-    sheet *= 0.7 + 0.6 * perlin_noise(tuple(shape), rng, period=40 / size, octaves=2)
-    first = index[:, 0].reshape(shape)
-    labels = np.unique(first, return_inverse=True)[1].reshape(shape) + 1
-    return sheet.astype(np.float32), labels.astype(np.int32)
+    sheet *= made.clusters
+    sheet *= made.patches
+    return sheet.astype(np.float32), index[:, 0].reshape(shape)
+
+
+def upright(
+    sheet: NDArray[np.float32],
+    height: NDArray[np.float32],
+    planes: int,
+    step: float,
+    belt: float,
+    lateral: float,
+) -> NDArray[np.float32]:
+    """Raise a sheet (Y, X) into a stack: its belt, and the membranes below."""
+    density = sheet * _belt(planes, height, step, belt)
+    if lateral > 0:
+        depth = below_sheet(planes, height, step)
+        below = np.exp(-np.maximum(depth, 0) / np.float32(4)) * (depth > 0)
+        density += np.float32(lateral) * sheet * below
+    return density
+
+
+def below_sheet(
+    planes: int, height: NDArray[np.float32], step: float
+) -> NDArray[np.float32]:
+    """Measure how far every voxel lies below the sheet, in um: (Z, Y, X)."""
+    return step * (np.arange(planes, dtype=np.float32)[:, None, None] - height)
 
 
 def _belt(
@@ -153,7 +235,7 @@ def _belt(
     return np.diff(special.ndtr((edges - height) * scale), axis=0)
 
 
-def _haze(
+def glow(
     shape: Sequence[int],
     rng: np.random.Generator,
     size: NDArray[np.float64],
@@ -169,7 +251,7 @@ def _haze(
     return glow
 
 
-def _scatter(
+def scatter(
     density: NDArray[np.float32],
     rng: np.random.Generator,
     size: NDArray[np.float64],
