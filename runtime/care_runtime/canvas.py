@@ -9,7 +9,6 @@ import numpy as np
 
 from care_runtime.axes import canonical
 from care_runtime.operations import apply
-from care_runtime.readout import Draw, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +81,7 @@ class Canvas:
             The tile by axis.
         """
         place = self._index(where, cuts)
-        numbered = isinstance(self.readout, Draw | Flag)
+        numbered = self.readout.numbered
         numbers = self._numbers(place) if numbered else np.zeros(0, np.uint64)
         values = self.readout(answers, numbers)
         if affine.low.ndim > values.ndim:  # the network projected Z

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from care_runtime import __version__, modelcli
+from care_runtime import __version__, modelcli, restorecli
 from care_runtime.commands import Commands
-from care_runtime.errors import OptionError
 from care_runtime.switches import DEVICE, ENGINE, JSON, KEY, THREADS, ZOO
-
-if TYPE_CHECKING:
-    from care_runtime.batch import Options
-    from care_runtime.mixed import Mixed
-    from care_runtime.package import Package
-    from care_runtime.restore import Restorer
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 
 @click.group(cls=Commands)
@@ -33,174 +22,8 @@ def main() -> None:
     """
 
 
-for command in modelcli.COMMANDS:
+for command in (*modelcli.COMMANDS, restorecli.restore):
     main.add_command(command)
-
-
-@main.command()
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    required=True,
-    multiple=True,
-    help="Name, package, zip or address; or CHANNEL=MODEL once for each channel.",
-)
-@click.option("-o", "--output", required=True, help="File for one image, else folder.")
-@click.option("--axes", help="Letters of STCZYX, if the file does not name them.")
-@click.option("--series", help="Number or name of the image, if a file holds several.")
-@click.option("--channel", help="Channels to restore, by number or name: 0,GFP.")
-@click.option("--time", help="Time points from A up to B: A:B, counted from 0.")
-@click.option("--average", default=1, help="Frames of a movie that become one.")
-@click.option("--z", help="Planes from A up to B: A:B, counted from 0.")
-@click.option("--crop", help="Part of the image: Y0:Y1,X0:X1, or with Z0:Z1 first.")
-@click.option(
-    "--normalize",
-    default="auto",
-    show_default=True,
-    help="auto, none, percentiles LOW,HIGH or grey values values:LOW,HIGH.",
-)
-@click.option(
-    "--normalize-over",
-    type=click.Choice(["frame", "movie"]),
-    help="Measure percentiles of every time point, or of all; else as the model says.",
-)
-@DEVICE
-@ENGINE
-@THREADS
-@click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
-@click.option("--dtype", default="auto", show_default=True, help="auto or a type.")
-@click.option("--factor", type=float, help="Stretching of Z; else by the voxel sizes.")
-@click.option("--outputs", default="mean", show_default=True, help="As mean,scale.")
-@click.option("--confidence", type=float, help="Bounds lower and upper, as 0.9.")
-@click.option("--samples", default=0, help="Random draws, as stack and GIF.")
-@click.option("--seed", default=0, help="Of the draws.")
-@click.option("--flag", type=float, help="Mask where the disagreement exceeds it.")
-@click.option("--flag-scale", type=float, help="... or the relative scale exceeds it.")
-@click.option("--join", is_flag=True, help="All outputs as channels of one file.")
-@click.option(
-    "--compress",
-    type=click.Choice(["none", "zlib", "zstd"]),
-    help="How TIFF and OME-Zarr are packed.",
-)
-@click.option("--pyramid", type=int, help="Smaller copies in the file, each by half.")
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-@click.option(
-    "--resume", is_flag=True, help="Go on where a run stopped; skip what is done."
-)
-@ZOO
-@KEY
-@JSON
-def restore(
-    inputs: tuple[str, ...],
-    models: tuple[str, ...],
-    output: str,
-    device: str,
-    engine: str,
-    threads: int,
-    zoo: str | None,
-    key: str | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Restore each INPUT: images, folders or globs of them, addresses of OME-Zarr.
-
-    Images are TIFF, OME-Zarr, npy, or files of microscopes that bioio reads; - is npy
-    from standard input, or to standard output. The first of --outputs goes to
-    --output, others beside it, as NAME_scale.ome.tif.
-
-    Images from 256 MB on are read and written tile by tile, on a disk with room for
-    the result twice. What needs a whole frame has it in memory still: --tile whole,
-    models that read an axis as a whole, and other people's models with steps that
-    measure frames. After Ctrl-C or a kill, the same command with --resume goes on.
-    """
-    from care_runtime import batch, finding, mixed, partial, reading, report, store
-
-    wishes, chosen = mixed.parse(models), _chosen(options)
-    files = finding.sources([reading.place(name) for name in inputs])
-    places = finding.targets(files, Path(output))
-    if as_json and Path("-") in places:
-        msg = "--json and -o - both need standard output: name a file"
-        raise OptionError(msg)
-    packages = [
-        (channel, store.locate(model, zoo=zoo, key=key)) for channel, model in wishes
-    ]
-    if len(packages) == 1:
-        chosen = chosen.meant(packages[0][1].spec)
-    for _, package in packages:
-        chosen.needs(package.spec)
-        batch.check(package.spec, files, places, chosen)
-    restorer = _loaded(packages, chosen, device, engine, threads)
-    results = []
-    for file, place in zip(files, places, strict=True):
-        try:
-            with report.progress_bar(finding.name_of(file)) as progress:
-                results.append(batch.run(restorer, file, place, chosen, progress))
-        except KeyboardInterrupt:
-            report.interrupted(file, partial.folder_of(place), sys.argv[1:])
-            sys.exit(INTERRUPTED)
-        if not as_json:
-            report.result(results[-1])
-    if as_json:
-        report.summary(results, restorer.provenance)
-    elif len(results) > 1:
-        report.table(results)
-    if any(result.status == "failed" for result in results):
-        sys.exit(1)
-
-
-SELECTED = ("series", "channel", "time", "z", "crop", "average")
-"""Options that say what of a file is restored."""
-
-
-def _chosen(options: dict[str, Any]) -> Options:
-    """Read what was asked of a restoration."""
-    from care_runtime.batch import Options
-    from care_runtime.form import Form
-    from care_runtime.selection import Selection
-    from care_runtime.trust import Trust
-
-    def made(kind: Any, *names: str) -> Any:
-        return kind(**{name: options.pop(name) for name in names})
-
-    named = tuple(name.strip() for name in options.pop("outputs").split(","))
-    return Options(
-        outputs=named,
-        trust=made(Trust, "confidence", "samples", "seed", "flag", "flag_scale"),
-        selection=made(Selection.parse, *SELECTED),
-        form=made(Form, "compress", "pyramid"),
-        **options,
-    )
-
-
-def _loaded(
-    packages: list[tuple[int | str | None, Package]],
-    chosen: Options,
-    device: str,
-    engine: str,
-    threads: int,
-) -> Restorer | Mixed:
-    """Load the model, or one for each channel."""
-    import care_runtime
-    from care_runtime.mixed import Mixed
-
-    found = [
-        (
-            channel,
-            care_runtime.load(
-                package,
-                device=device,
-                engine=engine,
-                threads=threads,
-                outputs=chosen.needs(package.spec),
-            ),
-        )
-        for channel, package in packages
-    ]
-    if found[0][0] is None:
-        return found[0][1]
-    return Mixed(tuple((c, restorer) for c, restorer in found if c is not None))
 
 
 @main.command()

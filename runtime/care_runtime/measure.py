@@ -70,12 +70,9 @@ def _affine(
     movie: NDArray[Any], job: Job, factors: Mapping[str, float], *, round_: bool
 ) -> Affine:
     """Measure an image (T, C, Z, Y, X); the map has shape (C, Z or 1, 1, 1)."""
-    shape = (job.channels, 1, 1, 1)
-    if job.values is not None:
-        return Affine.between(*(np.full(shape, value) for value in job.values))
     q = job.normalization.percentiles
-    if q is None:
-        return Affine.between(np.zeros(shape), np.ones(shape))
+    if job.values is not None or q is None:
+        return fixed(job)
     over = job.normalization.axes
     if factors:
         low, high = resampled(movie, q, over, factors, round_=round_)
@@ -83,6 +80,12 @@ def _affine(
         axes = (0, *("TCZYX".index(a) for a in over if a != "T"))
         low, high = percentiles(movie, q, axes)[:, 0]
     return Affine.between(low, high)
+
+
+def fixed(job: Job) -> Affine:
+    """Return the map of a job that measures nothing; it has shape (C, 1, 1, 1)."""
+    shape, (low, high) = (job.channels, 1, 1, 1), job.values or (0.0, 1.0)
+    return Affine.between(np.full(shape, low), np.full(shape, high))
 
 
 def resampled(
@@ -122,12 +125,12 @@ def resampled(
             line if a in over else line[i : i + 1]
             for (a, line), i in zip(lines.items(), at, strict=True)
         ]
-        blocks = partial(_blocks, movie[:, c], window, round_=round_)
+        blocks = partial(stretched_parts, movie[:, c], window, round_=round_)
         out[:, c, *at] = percentiles_of(blocks, q)
     return out
 
 
-def _blocks(
+def stretched_parts(
     movie: NDArray[Any], window: Sequence[Samples], *, round_: bool
 ) -> Iterator[NDArray[Any]]:
     """Resample a channel (T, Z, Y, X) in blocks of at most `BLOCK` voxels."""

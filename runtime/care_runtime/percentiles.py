@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -79,26 +80,88 @@ def percentiles_of(parts: Parts, q: Sequence[float]) -> NDArray[np.float64]:
     ImageError
         If there are no pixels.
     """
-    dtype = _type(parts)
-    digit = min(8 * dtype.itemsize, DIGIT)
-    shift = 8 * dtype.itemsize - digit
-    counts = _count(parts, dtype, np.zeros(1, np.uint64), shift)
-    last = int(counts.sum()) - 1
-    position = last * (np.asarray(q, np.float64) / 100)
-    below = np.floor(position)
-    # The least and the greatest are looked at too, for NaN are sorted there.
-    ranks = np.array([0, *below, *np.ceil(position), last], np.int64)
-    heads, ranks = _place(ranks, counts, np.zeros_like(ranks))
-    for lower in range(shift - digit, -1, -digit):
-        rows, row = np.unique(heads, return_inverse=True)
-        counts = _count(parts, dtype, rows, lower)
+    search = Search.of(_type(parts), q)
+    while not search.done:
+        search = search.narrowed(search.count(parts))
+    return search.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A radix selection between two passes; parts may be counted on many machines.
+
+    Parameters
+    ----------
+    dtype
+        In which pixels are ordered; see `ordered`.
+    q
+        Percentiles, 0 to 100.
+    left
+        Bits of the pixels that are still to be counted.
+    heads, ranks
+        Of every order statistic the bits that are known, and its rank among the pixels
+        that begin with them.
+    position
+        Of each percentile among all pixels, which are counted in the first pass.
+    """
+
+    dtype: np.dtype[Any]
+    q: tuple[float, ...]
+    left: int
+    heads: NDArray[np.uint64]
+    ranks: NDArray[np.int64]
+    position: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any], q: Sequence[float]) -> Search:
+        """Begin with pixels of a type, of which nothing is known."""
+        dtype, none = ordered(dtype), np.zeros(0)
+        heads = np.zeros(1, np.uint64)
+        bits = 8 * dtype.itemsize
+        return cls(dtype, tuple(q), bits, heads, none.astype(np.int64), none)
+
+    @property
+    def done(self) -> bool:
+        """Whether no pass is left."""
+        return self.left == 0
+
+    @property
+    def passes(self) -> int:
+        """Passes that are left."""
+        return -(-self.left // DIGIT)
+
+    def count(self, parts: Parts) -> NDArray[np.int64]:
+        """Go through some of the pixels; the counts of all parts are to be added."""
+        return _count(parts, self.dtype, np.unique(self.heads), self._shift)
+
+    def narrowed(self, counts: NDArray[np.int64]) -> Search:
+        """Take the counts of all pixels."""
+        position, ranks = self.position, self.ranks
+        if not ranks.size:
+            last = int(counts.sum()) - 1
+            position = last * (np.asarray(self.q, np.float64) / 100)
+            # The least and the greatest are looked at too, for NaN are sorted there.
+            ends = np.floor(position), np.ceil(position)
+            ranks = np.array([0, *ends[0], *ends[1], last], np.int64)
+        heads = np.broadcast_to(self.heads, ranks.shape)
+        row = np.unique(heads, return_inverse=True)[1]
         digits, ranks = _place(ranks, counts, row)
-        heads = heads << np.uint64(digit) | digits
-    values = _values(heads, dtype)
-    if np.isnan(values[[0, -1]]).any():
-        return np.full(len(q), np.nan)
-    low, high = values[1:-1].reshape(2, -1)
-    return _between(low, high, position - below)
+        heads = heads << np.uint64(self.left - self._shift) | digits
+        return replace(
+            self, left=self._shift, heads=heads, ranks=ranks, position=position
+        )
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the percentiles, shape ``(len(q),)``; NaN if any pixel is."""
+        values = _values(self.heads, self.dtype)
+        if np.isnan(values[[0, -1]]).any():
+            return np.full(len(self.q), np.nan)
+        low, high = values[1:-1].reshape(2, -1)
+        return _between(low, high, self.position - np.floor(self.position))
+
+    @property
+    def _shift(self) -> int:
+        return self.left - min(self.left, DIGIT)
 
 
 def _place(
@@ -114,12 +177,17 @@ def _place(
     return digits.astype(np.uint64), ranks - ends[row, digits] + counts[row, digits]
 
 
-def _type(parts: Parts) -> np.dtype[Any]:
+def ordered(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Decide in which type pixels are ordered: their own, unless it is too wide."""
+    wide = dtype.kind == "f" and dtype.itemsize > 8
+    return np.dtype(np.float64) if wide else dtype.newbyteorder("=")
+
+
+def _type(parts: Parts) -> np.dtype[Any]:
+    """Take the type of the pixels that come first."""
     for part in parts():
         if part.size:
-            wide = part.dtype.kind == "f" and part.dtype.itemsize > 8
-            return np.dtype(np.float64) if wide else part.dtype.newbyteorder("=")
+            return ordered(part.dtype)
     msg = "expected pixels to measure percentiles of, found none"
     raise ImageError(msg)
 

@@ -41,17 +41,32 @@ def check(pixels: NDArray[Any]) -> None:
     if pixels.dtype.kind not in "buif":
         msg = f"expected integer or floating pixels, found {pixels.dtype}"
         raise ImageError(msg)
+    require_finite(unreal(pixels), pixels.size)
+
+
+def unreal(pixels: NDArray[Any]) -> int:
+    """Count the pixels that are NaN or infinite."""
     if pixels.dtype.kind != "f":
-        return
+        return 0
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite to us
         finite = sum(
             int(np.count_nonzero(np.isfinite(part.astype(np.float32))))
             for part in chunks(pixels)
         )
-    bad = pixels.size - finite
+    return pixels.size - finite
+
+
+def require_finite(bad: int, count: int) -> None:
+    """Refuse an image of which pixels are no finite numbers.
+
+    Raises
+    ------
+    ImageError
+        If there are any.
+    """
     if bad:
         msg = (
-            f"{bad} of {pixels.size} pixels are NaN or infinite: replace them before "
+            f"{bad} of {count} pixels are NaN or infinite: replace them before "
             "restoring, for they would spread over their surroundings"
         )
         raise ImageError(msg)

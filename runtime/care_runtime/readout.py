@@ -24,6 +24,7 @@ class Given:
 
     id: str
     undo: Literal["affine", "scale", "none"]
+    numbered: ClassVar[bool] = False
 
     @property
     def like(self) -> str:
@@ -51,6 +52,7 @@ class Quantile:
     level: float
     like: ClassVar[str] = "mean"
     undo: ClassVar[Literal["affine"]] = "affine"
+    numbered: ClassVar[bool] = False
 
     def __call__(self, answers: Answers, index: NDArray[np.uint64]) -> NDArray[Any]:
         """Find the quantile of every pixel's distribution."""
@@ -73,6 +75,7 @@ class Draw:
     seed: int
     like: ClassVar[str] = "mean"
     undo: ClassVar[Literal["affine"]] = "affine"
+    numbered: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
@@ -105,6 +108,7 @@ class Flag:
     id: ClassVar[str] = "flag"
     like: ClassVar[str] = "mean"
     undo: ClassVar[Literal["none"]] = "none"
+    numbered: ClassVar[bool] = True
 
     def __call__(self, answers: Answers, index: NDArray[np.uint64]) -> NDArray[Any]:
         """Compare with the thresholds."""

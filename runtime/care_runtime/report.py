@@ -147,7 +147,8 @@ def _care_lines(care: Any) -> dict[str, str]:
 def result(found: Result) -> None:
     """Print what became of a file: a line, and one for each thing to know."""
     if found.error is not None:
-        click.echo(f"error: {found.error}", err=True)
+        word = "skipped" if found.status == "skipped" else "error"
+        click.echo(f"{word}: {found.error}", err=True)
         return
     if found.status == "skipped":
         click.echo(f"{found.source} -> {found.target} (done before, skipped)")
@@ -166,13 +167,6 @@ def result(found: Result) -> None:
         click.echo(f"  flagged: {found.flag}", err=piped)
     for note in found.notes:
         click.echo(f"warning: {found.source}: {note}", err=True)
-
-
-def table(results: Sequence[Result]) -> None:
-    """Print how many images were done, failed and skipped."""
-    count = {s: sum(r.status == s for r in results) for s in ("done", "failed")}
-    count["skipped"] = len(results) - sum(count.values())
-    _aligned({status: str(n) for status, n in count.items()})
 
 
 def interrupted(source: object, folder: Path, words: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 DEVICE = click.option(
@@ -21,3 +23,33 @@ KEY = click.option(
     "to be signed with it.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+
+
+def elsewhere_or_later(command: Any) -> Any:
+    """Add the options of `runner` and `watch`: dask, watch, settle and interval."""
+    for option in (
+        click.option(
+            "--interval",
+            default=2.0,
+            show_default=True,
+            help="Seconds between two looks at a watched folder.",
+        ),
+        click.option(
+            "--settle",
+            default=10.0,
+            show_default=True,
+            help="Seconds without change after which a watched image may be complete.",
+        ),
+        click.option(
+            "--watch",
+            is_flag=True,
+            help="Restore the images of a folder as they come, until Ctrl-C.",
+        ),
+        click.option(
+            "--dask",
+            metavar="ADDRESS|local:N",
+            help="Restore OME-Zarr by workers of dask, or by N of this machine.",
+        ),
+    ):
+        command = option(command)
+    return command

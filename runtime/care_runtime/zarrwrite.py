@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,14 @@ from care_runtime.source import blocks
 from care_runtime.zarrread import required
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from care_runtime.form import Form
     from care_runtime.image import Image
+    from care_runtime.source import Window
 
 SMALLEST = 256
 """Pixels along a side below which there is no smaller copy."""
@@ -79,6 +82,66 @@ def write(
     ImageError
         If there are no pixels, or they are no real numbers.
     """
+    with begun(path, image, form) as made:
+        extremes = _fill(made.arrays[0], made.pixels, made.axes)
+        for larger, smaller in pairwise(made.arrays):
+            for block in blocks_of(smaller):
+                halve(larger, smaller, made.axes, block)
+        made.describe(extremes, description)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An OME-Zarr without pixels, which has no final name yet.
+
+    Parameters
+    ----------
+    image
+        What it is made of.
+    pixels, axes
+        Of the image, in the order of the file; dask arrays stay what they are.
+    group, arrays
+        Of zarr, the largest array first.
+    version
+        Of the zarr format.
+    """
+
+    image: Image
+    pixels: NDArray[Any]
+    axes: str
+    group: Any
+    arrays: Sequence[Any]
+    version: int
+
+    def describe(
+        self, extremes: Sequence[tuple[float, float]], description: Mapping[str, str]
+    ) -> None:
+        """Say what it is, once all pixels are there.
+
+        Parameters
+        ----------
+        extremes
+            Least and greatest value of each channel.
+        description
+            Provenance.
+        """
+        dtype = self.pixels.dtype
+        info = np.iinfo(dtype) if dtype.kind in "ui" else None
+        limits = (float(info.min), float(info.max)) if info else None
+        shapes = [array.shape for array in self.arrays]
+        said = ngff.attributes(self.image, self.axes, shapes, extremes, limits)
+        self.group.attrs.update(_versioned(said, self.version, description))
+
+
+@contextmanager
+def begun(path: Path, image: Image, form: Form) -> Iterator[Begun]:
+    """Make the arrays of an image, to be filled; then give them their final name.
+
+    Parameters
+    ----------
+    path, image, form
+        As in `write`, which has the errors as well.
+    """
     zarr = required(path)
     pixels, axes = _storable(image, path)
     version = 2 if image.flavour == "zarr-0.4" else 3
@@ -88,13 +151,7 @@ def write(
         with files.written_folder(path) as partial:
             group = zarr.open_group(partial, mode="w", zarr_format=version)
             arrays = _arrays(group, shapes, axes, pixels.dtype, form, version)
-            extremes = _fill(arrays[0], pixels, axes)
-            for larger, smaller in pairwise(arrays):
-                _halve(larger, smaller, axes)
-            info = np.iinfo(pixels.dtype) if pixels.dtype.kind in "ui" else None
-            limits = (float(info.min), float(info.max)) if info else None
-            said = ngff.attributes(image, axes, shapes, extremes, limits)
-            group.attrs.update(_versioned(said, version, description))
+            yield Begun(image, pixels, axes, group, arrays, version)
     except FileError:
         raise
     except OSError as error:
@@ -186,14 +243,18 @@ def _fill(array: Any, pixels: NDArray[Any], axes: str) -> list[tuple[float, floa
     return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
 
-def _halve(larger: Any, smaller: Any, axes: str) -> None:
-    """Write a copy of half the size, from the one before."""
-    for block in blocks(smaller.shape, 4 * smaller.dtype.itemsize, smaller.chunks):
-        twice = tuple(
-            slice(2 * b.start, min(2 * b.stop, n)) if a in "YX" else b
-            for a, b, n in zip(axes, block, larger.shape, strict=True)
-        )
-        smaller[block] = pyramid.halved(larger[twice], axes)
+def blocks_of(smaller: Any) -> Iterator[Window]:
+    """Cut a smaller copy into blocks that share no chunk."""
+    return blocks(smaller.shape, 4 * smaller.dtype.itemsize, smaller.chunks)
+
+
+def halve(larger: Any, smaller: Any, axes: str, block: Window) -> None:
+    """Write a block of a copy of half the size, from the one before."""
+    twice = tuple(
+        slice(2 * b.start, min(2 * b.stop, n)) if a in "YX" else b
+        for a, b, n in zip(axes, block, larger.shape, strict=True)
+    )
+    smaller[block] = pyramid.halved(larger[twice], axes)
 
 
 def _versioned(

@@ -253,16 +253,16 @@ def test_ctrl_c_says_how_to_go_on(
 ) -> None:
     from click.testing import CliRunner
 
-    from care_runtime import cli
+    from care_runtime import cli, restorecli
 
     monkeypatch.setattr(batch, "EVERY", 0)
-    loaded = cli._loaded
+    loaded = restorecli._loaded
 
     def stop(call: int) -> None:
         if call == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_loaded", lambda *a: hooked(loaded(*a), stop))
+    monkeypatch.setattr(restorecli, "_loaded", lambda *a: hooked(loaded(*a), stop))
     target = tmp_path / "b.tif"
     words = ["restore", str(source), "-m", str(package), "-o", str(target)]
     result = CliRunner().invoke(cli.main, [*words, "--tile", "16"])

@@ -1,0 +1,33 @@
+"""Table: what became of the images of a batch, at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from care_runtime.batch import Result
+
+STATES = ("done", "failed", "skipped")
+
+
+def lines(results: Sequence[Result]) -> list[str]:
+    """Write a line for each image, and one that counts them.
+
+    Parameters
+    ----------
+    results
+        In any order, with the status ``"done"``, ``"failed"`` or ``"skipped"``.
+    """
+    found = []
+    for state in STATES:
+        for result in results:
+            if result.status != state:
+                continue
+            why = (result.error or "").removeprefix(f"{result.source}: ")
+            said = f"{result.seconds:.1f} s" if state == "done" else why
+            found.append(f"{state:8} {result.source}  {said}")
+    counts = (sum(r.status == state for r in results) for state in STATES)
+    total = ", ".join(f"{n} {s}" for n, s in zip(counts, STATES, strict=True))
+    return [*found, total]
