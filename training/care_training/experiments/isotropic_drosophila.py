@@ -28,11 +28,20 @@ SCOPE = Acquisition(
     OPTICS["drosophila"], pixel=0.4, factor=5.0, camera=sensor("scmos", photons=400.0)
 )
 
+SHAPE = (120, 128, 128)
 
-def volume(rng: np.random.Generator, condition: str) -> Pair:
+
+def volume(
+    rng: np.random.Generator, condition: str, shape: tuple[int, int, int] = SHAPE
+) -> Pair:
     """Draw a stack of few planes, and what it would be with many."""
-    scene = stained_nuclei((120, 128, 128), rng, voxel_size=SCOPE.voxel)
+    scene = stained_nuclei(shape, rng, voxel_size=SCOPE.voxel)
     return SCOPE.take([scene.density], rng, labels=scene.labels)
+
+
+def small(rng: np.random.Generator, condition: str) -> Pair:
+    """Draw a smaller stack, whose truth a package can carry."""
+    return volume(rng, condition, (120, 96, 96))
 
 
 def planes(rng: np.random.Generator, condition: str) -> Pair:
@@ -62,7 +71,7 @@ EXPERIMENT = Experiment(
         licence="none needed: simulated by care-zoo",
         limits=("It is for planes 5 pixels apart, and nuclei.",),
     ),
-    sample=sample_of(volume),
+    sample=sample_of(small),
     published=Published(
         ARCHIVES["drosophila"],
         Facts(

@@ -28,11 +28,20 @@ SCOPE = Acquisition(
     OPTICS["liver"], pixel=0.3, factor=8.0, camera=sensor("pmt", photons=200.0)
 )
 
+SHAPE = (128, 128, 128)
 
-def volume(rng: np.random.Generator, condition: str) -> Pair:
+
+def volume(
+    rng: np.random.Generator, condition: str, shape: tuple[int, int, int] = SHAPE
+) -> Pair:
     """Draw a stack of few planes, and what it would be with many."""
-    scene = hepatocytes((128, 128, 128), rng, voxel_size=SCOPE.voxel)
+    scene = hepatocytes(shape, rng, voxel_size=SCOPE.voxel)
     return SCOPE.take([scene.density], rng, labels=scene.labels)
+
+
+def small(rng: np.random.Generator, condition: str) -> Pair:
+    """Draw a smaller stack, whose truth a package can carry."""
+    return volume(rng, condition, (128, 96, 96))
 
 
 def planes(rng: np.random.Generator, condition: str) -> Pair:
@@ -63,7 +72,7 @@ EXPERIMENT = Experiment(
         licence="none needed: simulated by care-zoo",
         limits=("It is for planes 8 pixels apart, with actin and nuclei together.",),
     ),
-    sample=sample_of(volume),
+    sample=sample_of(small),
     published=Published(
         ARCHIVES["liver"],
         Facts(

@@ -31,14 +31,23 @@ SCOPE = Acquisition(
     camera=sensor("emccd", photons=300.0),
 )
 
+SHAPE = (153, 160, 160)
 
-def volume(rng: np.random.Generator, condition: str) -> Pair:
+
+def volume(
+    rng: np.random.Generator, condition: str, shape: tuple[int, int, int] = SHAPE
+) -> Pair:
     """Draw a stack of two channels and few planes, and what it would be with many."""
     scene = stained_nuclei(
-        (153, 160, 160), rng, voxel_size=SCOPE.voxel, diameter=(4.0, 7.0), fill=0.36
+        shape, rng, voxel_size=SCOPE.voxel, diameter=(4.0, 7.0), fill=0.36
     )
     shells = envelopes(scene.labels, rng, voxel_size=SCOPE.voxel)
     return SCOPE.take([scene.density, shells], rng, labels=scene.labels)
+
+
+def small(rng: np.random.Generator, condition: str) -> Pair:
+    """Draw a smaller stack, whose truth a package can carry."""
+    return volume(rng, condition, (102, 80, 80))
 
 
 def planes(rng: np.random.Generator, condition: str) -> Pair:
@@ -74,7 +83,7 @@ EXPERIMENT = Experiment(
             "their envelopes in the second.",
         ),
     ),
-    sample=sample_of(volume),
+    sample=sample_of(small),
     published=Published(
         ARCHIVES["retina"],
         Facts(
