@@ -28,7 +28,14 @@ def test_the_registry_has_the_hash_of_the_package(name, tmp_path):
     assert store.locate(str(tmp_path / "package.zip")).spec == store.locate(name).spec
 
 
-@models
+# Four networks, whole and in tiles, take a minute.
+HEAVY = ("project_flywing",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in HEAVY else ()) for n in ENTRIES],
+)
 def test_the_test_tensors_and_the_tiles(name):
     found = store.locate(name)
     result = verify(found, Engine(found.onnx, "cpu"))
