@@ -28,8 +28,8 @@ def test_the_registry_has_the_hash_of_the_package(name, tmp_path):
     assert store.locate(str(tmp_path / "package.zip")).spec == store.locate(name).spec
 
 
-# Four networks, whole and in tiles, take a minute.
-HEAVY = ("project_flywing",)
+# Four networks, or all planes of two views, take half a minute whole and in tiles.
+HEAVY = ("project_flywing", "isotropic_drosophila", "isotropic_liver")
 
 
 @pytest.mark.parametrize(
