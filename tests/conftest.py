@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch count the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Machines where tests run are shared: no single example is timed.
 settings.register_profile("shared machine", deadline=None)
