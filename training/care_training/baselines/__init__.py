@@ -23,6 +23,7 @@ from care_training.baselines.denoise import (
     TV,
     TV_STABILIZED,
     gaussian_in,
+    of_stacks,
 )
 from care_training.baselines.graphcut import GRAPH_CUT
 from care_training.baselines.manifold import SMOOTH_MANIFOLD
@@ -92,6 +93,7 @@ __all__ = [
     "isotropic",
     "measure",
     "normalized",
+    "of_stacks",
     "restored",
     "tune",
 ]

@@ -167,3 +167,15 @@ NLM_STABILIZED = stabilized(
 TV_STABILIZED = stabilized(
     Baseline("total variation", tv, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), CHAMBOLLE)
 )
+
+
+def of_stacks(voxel: Sequence[float]) -> tuple[Baseline, ...]:
+    """List what denoises stacks in little time.
+
+    Parameters
+    ----------
+    voxel
+        Z, Y and X in um.
+    """
+    smooth = (GAUSSIAN, gaussian_in(voxel), MEDIAN)
+    return (*smooth, NLM, NLM_STABILIZED, TV, TV_STABILIZED)

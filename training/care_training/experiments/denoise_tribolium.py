@@ -41,15 +41,7 @@ EXPERIMENT = Experiment(
     # Half the paper's width: a quarter of the arithmetic, on a laptop and in training.
     network=UNetConfig(dims=3, filters=16),
     recipe=get_recipe("default"),
-    baselines=(
-        baselines.GAUSSIAN,
-        baselines.gaussian_in(VOXEL),
-        baselines.MEDIAN,
-        baselines.NLM,
-        baselines.NLM_STABILIZED,
-        baselines.TV,
-        baselines.TV_STABILIZED,
-    ),
+    baselines=baselines.of_stacks(VOXEL),
     measures=(objects(sigma=(0.5, 1, 1), smallest=60),),
     facts=Facts(
         origin="synthetic",
