@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from care_runtime.errors import (
@@ -82,7 +83,7 @@ def names(zoo: str | None = None, key: str | None = None) -> list[str]:
 
 
 def load(
-    model: str | Package,
+    model: str | PathLike[str] | Package,
     *,
     device: str = "auto",
     engine: str = "auto",
@@ -96,8 +97,8 @@ def load(
     Parameters
     ----------
     model
-        A zoo name, ``NAME@VERSION``, a package folder, a zip, an ``rdf.yaml``, an
-        address of a zip, or a `Package`.
+        A zoo name, ``NAME@VERSION``, a package folder, a zip, an ``rdf.yaml`` (each as
+        a string or a path), an address of a zip, or a `Package`.
     device
         ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     engine
@@ -136,7 +137,10 @@ def load(
     from care_runtime.contract import supported
     from care_runtime.package import sha256
 
-    found = store.locate(model, zoo=zoo, key=key) if isinstance(model, str) else model
+    if isinstance(model, str | PathLike):
+        found = store.locate(fspath(model), zoo=zoo, key=key)
+    else:
+        found = model
     care = supported(found.spec)
     spec = found.spec if outputs is None else found.spec.only(outputs)
     names = [tensor.id for tensor in spec.outputs]

@@ -144,7 +144,7 @@ def restore(
         factor=factor_of(image, factor, care.resample),
         least=0 if on_gpu else getattr(network, "least", 0),
         shortest=1 if on_gpu else getattr(network, "shortest", 1),
-        growth=1 if on_gpu else getattr(network, "growth", 1),
+        growth=None if on_gpu else getattr(network, "growth", None),
     )
     kind = np.dtype(image.pixels.dtype)
     pixels_.check(np.empty(0, kind))

@@ -10,7 +10,7 @@ from care_runtime.errors import OptionError
 from care_runtime.vino import VinoEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -58,8 +58,8 @@ class AnyEngine(Protocol):
         ...
 
     @property
-    def growth(self) -> float:
-        """How many times the model's own tiles may be enlarged, to compute less."""
+    def growth(self) -> Mapping[int, float]:
+        """How many times the model's own tiles may be enlarged, by number of axes."""
         ...
 
     def __call__(self, x: NDArray[np.float32], /) -> list[NDArray[np.float32]]:

@@ -122,7 +122,7 @@ def make(
     factor: float | None = None,
     least: int = 0,
     shortest: int = 1,
-    growth: float = 1,
+    growth: Mapping[int, float] | None = None,
 ) -> Job:
     """Decide how an image is restored.
 
@@ -139,8 +139,9 @@ def make(
     shortest
         Pixels that a tile has at least along each axis that is cut.
     growth
-        How many times the pixels of the model's own tiles may be read at once, where
-        less is computed twice then and the user names no size.
+        How many times the pixels of the model's own tiles may be read at once, by the
+        number of axes that the network reads, where less is computed twice then and
+        the user names no size; none is once.
 
     Raises
     ------
@@ -171,9 +172,9 @@ def make(
     kept = read_tile(tile, care.tiling.size)
     fixed = {*care.tiling.whole, *care.tiling.exact}
     kept = {a: kept[a] for a in reached if a in kept and a not in fixed}
-    if tile is None and growth > 1:
+    if tile is None and growth:
         multiple, halo = care.tiling.multiple, care.tiling.halo
-        kept = grown(reached, multiple, halo, kept, growth)
+        kept = grown(reached, multiple, halo, kept, growth[len(reached)])
     plan = _plan(reached, care.tiling, kept, least, shortest)
     normalization, values = read_normalization(
         normalize, care.normalization, normalize_over

@@ -158,7 +158,7 @@ class Restorer:
             factor=factor_of(image, factor, self._care.resample),
             least=getattr(self.network, "least", 0),
             shortest=getattr(self.network, "shortest", 1),
-            growth=getattr(self.network, "growth", 1),
+            growth=getattr(self.network, "growth", None),
         )
         pixels_.check(image.pixels)
         made = taken(out, readouts, empty)

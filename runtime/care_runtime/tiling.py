@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-
-GROWTH = 2.0
-"""How many times the pixels of a model's own tiles are read at once on a CPU.
-
-There, tiles of all sizes are computed at about the same speed, so that only the halo
-counts, which is computed twice, against memory: default U-Nets take 500 to 600 bytes a
-pixel, and twice their own tiles 0.4 GB in 2-D, 2.5 GB in 3-D (benchmarks/tiles.py).
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +151,8 @@ def grown(
 ) -> dict[str, int]:
     """Enlarge tiles where that leaves less to be computed twice.
 
-    Tiles are made fewer along one axis at a time, where that saves most.
+    Of all numbers of tiles along the axes, those are taken whose tiles read the fewest
+    pixels together.
 
     Parameters
     ----------
@@ -177,35 +170,51 @@ def grown(
     dict
         Kept size by axis.
     """
-
-    def cut(axis: str, tile: int) -> Line:
-        grid = multiple.get(axis, 1)
-        return line(sizes[axis], multiple=grid, halo=halo.get(axis, 0), tile=tile)
-
-    def read(axis: str) -> int:
-        return _length(lines[axis].cuts[0].read)
-
-    most = growth * math.prod(n + 2 * halo.get(a, 0) for a, n in kept.items())
     # What is whole counts as if it was cut as other images would be.
-    lines, found = {a: cut(a, n) for a, n in kept.items()}, dict(kept)
-    while True:
-        best, least = None, 1.0
-        for axis in found:
-            count = len(lines[axis].cuts)
-            if count == 1:
-                continue
-            # One tile fewer: the sizes that are kept at the two ends count, too.
-            room = lines[axis].padded - 2 * halo.get(axis, 0)
-            tile = max(1, room // (count - 1), found[axis]) + multiple.get(axis, 1)
-            fewer = cut(axis, tile)
-            length = _length(fewer.cuts[0].read)
-            others = math.prod(read(a) for a in found if a != axis)
-            saved = length * len(fewer.cuts) / (read(axis) * count)
-            if length * others <= most and saved < least:
-                best, least = (axis, tile, fewer), saved
-        if best is None:
-            return found
-        axis, found[axis], lines[axis] = best
+    most = growth * math.prod(n + 2 * halo.get(a, 0) for a, n in kept.items())
+    *others, last = [
+        _ways(sizes[a], multiple.get(a, 1), halo.get(a, 0), n, growth)
+        for a, n in kept.items()
+    ]
+    best, least = [ways[0] for ways in (*others, last)], math.inf
+    for chosen in product(*others):
+        room = most / math.prod(way.read for way in chosen)
+        fits = bisect_right(last, room, key=lambda way: way.read)
+        if fits:
+            found = [*chosen, last[fits - 1]]
+            work = math.prod(way.work for way in found)
+            if work < least:
+                best, least = found, work
+    return {axis: way.kept for axis, way in zip(kept, best, strict=True)}
+
+
+class _Way(NamedTuple):
+    """A way to cut an axis: pixels a tile reads and keeps, and all that are read."""
+
+    read: int
+    kept: int
+    work: int
+
+
+def _ways(size: int, multiple: int, halo: int, kept: int, growth: float) -> list[_Way]:
+    """List ways to cut an axis; every longer tile has less work than all before."""
+    halo, padded = _ceil(halo, multiple), _ceil(size, multiple)
+    room = padded - 2 * halo
+    kept = _ceil(kept, multiple)
+    if kept >= room:
+        return [_Way(padded, padded, padded)]
+    ways: list[_Way] = []
+    count = -(-room // kept)
+    longest = growth * (kept + 2 * halo)
+    for tiles in range(count, 0, -1):
+        keeps = _ceil(-(-room // tiles), multiple)
+        read = padded if tiles == 1 else keeps + 2 * halo
+        if ways and read > longest:
+            break
+        work = read * -(-room // keeps)
+        if not ways or work < ways[-1].work:
+            ways.append(_Way(read, padded if tiles == 1 else keeps, work))
+    return ways
 
 
 def _exact(size: int, multiple: int, halo: int, exact: int) -> Line:

@@ -14,7 +14,6 @@ import numpy as np
 
 from care_runtime import cores, wire
 from care_runtime.errors import EngineError, OutOfMemoryError
-from care_runtime.tiling import GROWTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 CONVERTER = "openvino.tools.ovc"
 """A part of OpenVINO that reports to Intel over the network as soon as it is imported,
 and takes longer to import than all the rest; nothing of it is needed here."""
+
+GROWTH = {2: 4.0, 3: 2.0}
+"""As for `care_runtime.engine.GROWTH`, with 400 to 550 bytes a pixel."""
 
 SHORTEST = 16
 """Pixels of a tile along an axis, below which OpenVINO may add in another order.
@@ -71,8 +73,8 @@ class VinoEngine:
         Pixels that a tile needs at the bottom of the network: none.
     shortest : int
         Pixels that a tile needs along each axis that is cut; see `SHORTEST`.
-    growth : float
-        How many times the model's own tiles may be enlarged; see `tiling.GROWTH`.
+    growth : mapping
+        How many times the model's own tiles may be enlarged; see `GROWTH`.
 
     Raises
     ------

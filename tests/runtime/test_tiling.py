@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,13 +116,35 @@ def test_grown_tiles_compute_less(sizes: dict[str, int], kept: dict[str, int]) -
 
 
 def test_the_paper_s_network_on_a_volume() -> None:
-    """64 x 512 x 512 in six tiles, where the size of the description makes sixteen."""
+    """64 x 512 x 512 in six tiles, where the size of the description makes eighteen."""
     sizes, kept = {"z": 64, "y": 512, "x": 512}, {"z": 32, "y": 128, "x": 128}
     grid, halo = dict.fromkeys("zyx", 4), dict.fromkeys("zyx", 22)
     found = grown(sizes, grid, halo, kept, 2)
     plan = Plan({a: line(sizes[a], multiple=4, halo=22, tile=found[a]) for a in "zyx"})
     assert plan.tile["z"] == 64
     assert len(plan) == 6
+
+
+@pytest.mark.parametrize("growth", [1, 1.5, 2, 4])
+def test_no_other_tiles_compute_less(growth: float) -> None:
+    """Against all kept sizes that lie on the grid."""
+    sizes, kept = {"y": 150, "x": 212}, {"y": 32, "x": 32}
+    grid, halo = dict.fromkeys("yx", 4), dict.fromkeys("yx", 12)
+
+    def plan(y: int, x: int) -> Plan:
+        made = (line(sizes["y"], multiple=4, halo=12, tile=y),)
+        made += (line(sizes["x"], multiple=4, halo=12, tile=x),)
+        return Plan(dict(zip("yx", made, strict=True)))
+
+    def cost(of: Plan) -> int:
+        return len(of) * math.prod(of.tile.values())
+
+    room = growth * 56 * 56
+    every = [plan(y, x) for y in range(32, 156, 4) for x in range(32, 216, 4)]
+    fits = [each for each in every if math.prod(each.tile.values()) <= room]
+    found = plan(**grown(sizes, grid, halo, kept, growth))
+    assert math.prod(found.tile.values()) <= room
+    assert cost(found) == min(map(cost, fits))
 
 
 def test_the_plan_is_the_product_of_its_lines() -> None:

@@ -130,12 +130,14 @@ def test_a_folder_that_is_no_package_is_not_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_training_goes_on_from_a_package(tmp_path, fresh):
-    config = replace(CONFIGS["2d"][0], depth=2)
+@pytest.mark.parametrize("dims", [2, 3])
+def test_training_goes_on_from_a_package(tmp_path, fresh, dims):
+    config = replace(CONFIGS["2d"][0], depth=2, dims=dims, kernel=3)
     torch.manual_seed(0)
     network = UNet(config) if fresh else trained(config)
     spec = describe(network.form, name="test model", description="A test.")
-    contents = Contents(Sample(make_pair("x", (64, 64), 0).low), "# Card")
+    shape = (64, 64) if dims == 2 else (16, 32, 32)
+    contents = Contents(Sample(make_pair("x", shape, 0).low), "# Card")
     package = export.export(network, spec, lambda _: contents, tmp_path / "package")
     again = fit.network(config, seed=3, init=package)
     for name, value in network.state_dict().items():

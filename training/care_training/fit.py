@@ -11,6 +11,7 @@ import torch
 
 from care_runtime.errors import TrainingError
 from care_training import export, networks, train
+from care_training.folding import fold, unfold
 from care_training.patches import Patches
 from care_training.ready import ReadyPatches
 from care_training.unet import count_parameters
@@ -83,8 +84,8 @@ def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwor
     made = networks.build(config, seed)
     if init is None:
         return made
-    weights = export.read_weights(init)
-    ours = made.state_dict()
+    weights, folded = export.read_weights(init), fold(made)
+    ours = folded.state_dict()
     # The exporter leaves out biases that are zero, as all are before training.
     wrong = [
         name
@@ -98,9 +99,10 @@ def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwor
             "or has others of that name: it was not exported by care-train"
         )
         raise TrainingError(msg)
-    made.load_state_dict(
+    folded.load_state_dict(
         {n: weights.get(n, torch.zeros_like(v)) for n, v in ours.items()}
     )
+    unfold(folded, made)
     return made
 
 

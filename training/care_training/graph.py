@@ -14,6 +14,7 @@ import torch
 
 from care_runtime.errors import ExportError
 from care_runtime.files import written
+from care_training.folding import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def export(network: Network, spec: Spec, path: Path) -> None:
     sizes[letters.index("C")] = spec.input.channels
     dynamic = {i: torch.export.Dim.DYNAMIC for i, a in enumerate(letters) if a != "C"}
     assert isinstance(network, torch.nn.Module)
-    module = network.cpu().float().eval()
+    module = fold(network.cpu().float().eval())
     # torch documents it, and leaves it out of the types of a module's `to`.
     module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with _quiet():

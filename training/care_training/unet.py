@@ -111,6 +111,26 @@ class UNetConfig:
         return asdict(self)
 
 
+class Up(nn.ModuleList):
+    """One level on the way up: repeated pixels, the level's own, and convolutions."""
+
+    def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Compute the features of a level.
+
+        Parameters
+        ----------
+        x
+            Features of the level below, (B, F, [Z,] Y, X).
+        skip
+            Features of the level itself, on twice as many pixels along each axis.
+        """
+        x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = torch.cat([x, skip], dim=1)
+        for step in self:
+            x = step(x)
+        return x
+
+
 class UNet(nn.Module):
     """The network of the paper's Supplementary Fig. 1, zero padded, ReLU throughout.
 
@@ -132,13 +152,15 @@ class UNet(nn.Module):
         widths = [config.filters * 2**level for level in range(config.depth + 1)]
         *levels, bottom = widths
         self.down = nn.ModuleList(
-            _convolutions(config, [above, width, width])
+            nn.Sequential(*_convolutions(config, [above, width, width]))
             for above, width in pairwise([config.channels_in, *levels])
         )
-        self.middle = _convolutions(config, [widths[-2], bottom, bottom // 2])
+        self.middle = nn.Sequential(
+            *_convolutions(config, [widths[-2], bottom, bottom // 2])
+        )
         self.up = nn.ModuleList(
-            _convolutions(config, [2 * width, width, max(width // 2, config.filters)])
-            for width in reversed(levels)
+            Up(_convolutions(config, [2 * width, width, above]))
+            for width, above in pairwise([*reversed(levels), config.filters])
         )
         self.head = _conv(config, config.filters, config.channels_out, kernel=1)
         self.scale = (
@@ -177,8 +199,7 @@ class UNet(nn.Module):
             x = self.pool(x, 2)
         x = self.middle(x)
         for block, skip in zip(self.up, reversed(skips), strict=True):
-            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, skip], dim=1))
+            x = block(x, skip)
         return x  # (B, F, [Z,] Y, X)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -219,8 +240,8 @@ def _conv(config: UNetConfig, n_in: int, n_out: int, kernel: int) -> nn.Module:
     return make(n_in, n_out, kernel, padding=kernel // 2)
 
 
-def _convolutions(config: UNetConfig, widths: list[int]) -> nn.Sequential:
+def _convolutions(config: UNetConfig, widths: list[int]) -> list[nn.Module]:
     steps: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
         steps += [_conv(config, n_in, n_out, config.kernel), nn.ReLU()]
-    return nn.Sequential(*steps)
+    return steps
