@@ -150,6 +150,12 @@ def load(
     places = [i for i, t in enumerate(found.spec.outputs) if t.id in names]
     wanted = names if found.spec.care is not None else places
     network = engines.load(path, device, engine=engine, threads=threads, outputs=wanted)
+    if len(network.inputs) != len(spec.inputs):
+        msg = (
+            f"expected a network with the {len(spec.inputs)} input(s) that the "
+            f"description of {spec.name!r} tells of, found {', '.join(network.inputs)}"
+        )
+        raise EngineError(msg)
     provenance = {
         "software": f"care-zoo {__version__}",
         "model": found.spec.name,

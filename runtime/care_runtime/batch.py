@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from care_runtime.reading import Place
     from care_runtime.restore import Restorer
     from care_runtime.restored import Restored
+    from care_runtime.source import Source
     from care_runtime.spec import Spec
 
 __all__ = ["Options", "Result", "check", "room_for", "run"]
@@ -155,7 +156,7 @@ def _restored(
     room = Scratch(room_for(target))
     image, fitted = _read(restorer, source, chosen, room)
     found = fitted(
-        _checked(image, chosen, target),
+        _together(restorer, _checked(image, chosen, target), chosen, room),
         normalize=chosen.normalize,
         normalize_over=chosen.normalize_over,
         tile=chosen.tile,
@@ -182,7 +183,8 @@ def _head(
         return None
     options = replace(chosen, resume=False, overwrite=False)
     try:
-        return identity.head(source, restorer.provenance, repr(options))
+        facts = restorer.provenance
+        return identity.head(source, facts, repr(options), chosen.inputs)
     except OSError:  # its reader says what is wrong with it
         return None
 
@@ -198,20 +200,41 @@ def _read(
 ) -> tuple[Image, Restorer | Mixed]:
     """Read what is selected, and no channel that has no model."""
     selection = chosen.selection
-    found = reading.source(
-        source,
-        chosen.axes,
-        series=selection.series,
-        prefer_z=any("Z" in spec.input.letters for spec in _specs(restorer)),
-    )
+    found = _source(restorer, source, chosen)
     if isinstance(restorer, Mixed):
         restorer, selection = restorer.fitted(found, selection)
-    part = selection.of(found)
+    return _image(selection.of(found), room), restorer
+
+
+def _together(
+    restorer: Restorer | Mixed, image: Image, chosen: Options, room: Scratch
+) -> Image | dict[str, Image]:
+    """Read the same part of the images of further inputs, if there are any."""
+    if not chosen.inputs:
+        return image
+    others = {
+        name: _image(chosen.selection.of(_source(restorer, place, chosen)), room)
+        for name, place in chosen.inputs.items()
+    }
+    return {_specs(restorer)[0].input.id: image, **others}
+
+
+def _source(restorer: Restorer | Mixed, place: Place, chosen: Options) -> Source:
+    return reading.source(
+        place,
+        chosen.axes,
+        series=chosen.selection.series,
+        prefer_z=any("Z" in spec.input.letters for spec in _specs(restorer)),
+    )
+
+
+def _image(part: Source, room: Scratch) -> Image:
+    """Read an image, or see one that is large as if it had been read."""
     if part.nbytes < room.large:
         image = part.read(room)
         # A map would end the process if somebody cut the file short.
-        return replace(image, pixels=np.array(image.pixels, subok=False)), restorer
-    return part.image(lazy.view(Cached(part))), restorer
+        return replace(image, pixels=np.array(image.pixels, subok=False))
+    return part.image(lazy.view(Cached(part)))
 
 
 def _specs(restorer: Restorer | Mixed) -> list[Spec]:

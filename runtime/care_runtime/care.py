@@ -34,14 +34,14 @@ class Normalization:
     invert
         Whether the restoration is taken back to the input's grey values.
     steps
-        What is done in place of all this by models of others, see `operations`; derived
-        from their descriptions and never written.
+        What is done in place of all this by models of others, by input, see
+        `operations`; derived from their descriptions and never written.
     """
 
     percentiles: tuple[float, float] | None = (2.0, 99.8)
     axes: str = "ZYX"
     invert: bool = True
-    steps: tuple[Operation, ...] = ()
+    steps: Mapping[str, tuple[Operation, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.percentiles is not None:

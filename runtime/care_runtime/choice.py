@@ -13,7 +13,10 @@ from care_runtime.selection import Selection
 from care_runtime.trust import Trust, given
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from care_runtime.options import TileSize
+    from care_runtime.reading import Place
     from care_runtime.spec import Spec
 
 DTYPES = ("float32", "uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -23,6 +26,8 @@ DTYPES = ("float32", "uint8", "int8", "uint16", "int16", "uint32", "int32")
 @dataclass(frozen=True, slots=True)
 class Options:
     """How files are restored; see `Restorer` for the meaning of each.
+
+    `inputs` are the images of a model's further inputs, by id; see `companions`.
 
     Raises
     ------
@@ -43,6 +48,7 @@ class Options:
     normalize_over: str | None = None
     selection: Selection = field(default_factory=Selection)
     form: Form = field(default_factory=Form)
+    inputs: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         options.read_normalization(self.normalize, Normalization(), self.normalize_over)

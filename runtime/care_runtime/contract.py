@@ -10,6 +10,7 @@ from care_runtime.foreign import completed
 if TYPE_CHECKING:
     from care_runtime.care import CareConfig
     from care_runtime.spec import Spec
+    from care_runtime.tensor import Tensor
 
 PLANES, VOLUMES = "BCYX", "BCZYX"
 """Axes of an input, in any order."""
@@ -26,10 +27,6 @@ def supported(spec: Spec) -> CareConfig:
         If the description asks for what this runtime cannot do.
     """
     spec = completed(spec)
-    if len(spec.inputs) != 1:
-        names = ", ".join(tensor.id for tensor in spec.inputs)
-        msg = f"the model {spec.name!r} has several inputs ({names}): expected one"
-        raise SpecError(msg)
     care = spec.care
     assert care is not None
     for problem in (
@@ -59,7 +56,7 @@ def _lost(spec: Spec, care: CareConfig) -> str | None:
 
 def _said(spec: Spec, care: CareConfig) -> str | None:
     """Say where bioimage.io's preprocessing tells of other percentiles than ours."""
-    for operation in spec.input.operations:
+    for operation in (step for tensor in spec.inputs for step in tensor.operations):
         if operation.id != "scale_range" or care.normalization.percentiles is None:
             continue
         low = float(operation.kwargs.get("min_percentile", 0.0))
@@ -74,10 +71,12 @@ def _said(spec: Spec, care: CareConfig) -> str | None:
 
 def _tensors(spec: Spec) -> str | None:
     """Say what is wrong with the axes and roles of the tensors."""
+    for number, tensor in enumerate(spec.inputs):
+        problem = _input(spec, number, tensor)
+        if problem:
+            return problem
     letters = spec.input.letters
-    full = set(letters) | set("BC")  # a single image or channel needs no axis
-    if full not in (set(PLANES), set(VOLUMES)) or len(set(letters)) < len(letters):
-        return f"expected an input of axes {PLANES} or {VOLUMES}, found {letters!r}"
+    full = set(letters) | set("BC")
     roles = spec.care.outputs if spec.care else {}
     for tensor in spec.outputs:
         found = set(tensor.letters)
@@ -92,6 +91,27 @@ def _tensors(spec: Spec) -> str | None:
                 f"expected the output {tensor.id!r} among the outputs of config.care, "
                 f"found {known}"
             )
+    return None
+
+
+def _input(spec: Spec, number: int, tensor: Tensor) -> str | None:
+    """Say what is wrong with the axes of an input, which have to be the first's."""
+    letters, first = tensor.letters, spec.input.letters
+    full = set(letters) | set("BC")  # a single image or channel needs no axis
+    if full not in (set(PLANES), set(VOLUMES)) or len(set(letters)) < len(letters):
+        return (
+            f"inputs[{number}].axes: expected an input of axes {PLANES} or {VOLUMES}, "
+            f"found {letters!r}"
+        )
+    if full != set(first) | set("BC"):
+        return (
+            f"inputs[{number}].axes: expected those of the first input, {first!r}, "
+            f"found {letters!r}"
+        )
+    if tensor.id in [other.id for other in spec.inputs[:number]]:
+        return (
+            f"inputs[{number}].id: expected one of its own, found {tensor.id!r} again"
+        )
     return None
 
 

@@ -224,6 +224,13 @@ def _nothing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 
 def _require_local(name: str, job: Job, drawn: Sequence[Canvas]) -> None:
     """Refuse what has to see a whole frame at once."""
+    if len(job.feeds) > 1:
+        found = ", ".join(feed.id for feed in job.feeds)
+        msg = (
+            f"expected a model of one input, found {name!r}, which reads several "
+            f"({found}): restore it without dask"
+        )
+        raise OptionError(msg)
     steps = [*job.steps, *(step for canvas in drawn for step in canvas.steps)]
     if steps:
         named = ", ".join(dict.fromkeys(step.id for step in steps))

@@ -127,29 +127,33 @@ class Engine:
             msg = f"expected the outputs {wanted} from {_called(path)}, found {found}"
             raise EngineError(msg)
         self.outputs = tuple(found[o] if isinstance(o, int) else o for o in wanted)
-        kind = self._session.get_inputs()[0].type
-        if kind not in TYPES:
-            msg = f"expected numbers as input of {_called(path)}, found {kind}"
+        kinds = [tensor.type for tensor in self._session.get_inputs()]
+        strange = [kind for kind in kinds if kind not in TYPES]
+        if strange:
+            msg = f"expected numbers as input of {_called(path)}, found {strange[0]}"
             raise EngineError(msg)
-        self._type = np.dtype(TYPES[kind])
+        self._types = [np.dtype(TYPES[kind]) for kind in kinds]
 
-    def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
 
         Parameters
         ----------
-        x
-            Batch in the network's axes.
+        *batches
+            One for each input of the network, in its axes.
         """
-        feed = {self.inputs[0]: np.ascontiguousarray(x, self._type)}
         try:
+            feed = {
+                name: np.ascontiguousarray(x, kind)
+                for name, x, kind in zip(self.inputs, batches, self._types, strict=True)
+            }
             found = self._session.run(self.outputs, feed)
             return [np.asarray(y, np.float32) for y in found]
         except Exception as error:
             lines = str(error).splitlines() or [""]
             msg = (
-                f"expected the network to run on a tile of shape {x.shape}, found: "
-                f"{lines[0]}; if memory is short, take smaller tiles"
+                f"expected the network to run on a tile of shape {batches[0].shape}, "
+                f"found: {lines[0]}; if memory is short, take smaller tiles"
             )
             short = any(text in lines[0] for text in SHORT)
             raise (OutOfMemoryError if short else EngineError)(msg) from error

@@ -62,8 +62,8 @@ class AnyEngine(Protocol):
         """How many times the model's own tiles may be enlarged, by number of axes."""
         ...
 
-    def __call__(self, x: NDArray[np.float32], /) -> list[NDArray[np.float32]]:
-        """Run the network on a batch."""
+    def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run the network on a batch for each of its inputs."""
         ...
 
 

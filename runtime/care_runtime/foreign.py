@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
 from care_runtime.errors import SpecError
+from care_runtime.operations import LETTERS
 from care_runtime.stepcheck import require_known
 from care_runtime.tensor import ReferenceSize, SteppedSize
 
@@ -39,25 +40,26 @@ def derive(spec: Spec) -> CareConfig:
     SpecError
         If it asks for what this runtime cannot do; the field is named.
     """
-    if len(spec.inputs) != 1:
-        names = ", ".join(tensor.id for tensor in spec.inputs)
-        msg = f"inputs: expected one, the image, found several ({names})"
-        raise _refused(spec, msg)
-    tensor = spec.input
     try:
-        known = {tensor.id, *(output.id for output in spec.outputs)}
-        require_known(tensor.operations, "inputs[0].preprocessing", {tensor.id})
+        for number, tensor in enumerate(spec.inputs):
+            where = f"inputs[{number}]"
+            _require_steps(spec, tensor, f"{where}.preprocessing")
+            _require_one(tensor, where)
         for number, output in enumerate(spec.outputs):
             where = f"outputs[{number}]"
-            require_known(output.operations, f"{where}.postprocessing", known)
-            _require_sizes(tensor, output, where)
+            _require_steps(spec, output, f"{where}.postprocessing")
+            _require_sizes(spec.input, output, where)
         tiling = _tiling(spec)
     except SpecError as error:
         raise _refused(spec, str(error)) from None
     return CareConfig(
         task="other",
         version=str(spec.about.get("version") or 0),
-        normalization=Normalization(None, invert=False, steps=tensor.operations),
+        normalization=Normalization(
+            None,
+            invert=False,
+            steps={tensor.id: tensor.operations for tensor in spec.inputs},
+        ),
         tiling=tiling,
         outputs={
             output.id: Output("other", "none", output.operations)
@@ -70,6 +72,31 @@ def _refused(spec: Spec, problem: str) -> SpecError:
     return SpecError(f"the model {spec.name!r} cannot be run: {problem}")
 
 
+def _require_steps(spec: Spec, tensor: Tensor, where: str) -> None:
+    """Refuse steps that cannot be taken, or measure a tensor of another shape.
+
+    A step may measure the inputs as they came, and what it changes itself.
+    """
+    known = {each.id: each for each in (*spec.inputs, tensor)}
+    require_known(tensor.operations, where, set(known))
+    for number, step in enumerate(tensor.operations):
+        other = known[str(step.kwargs.get("reference_tensor") or tensor.id)]
+        over = step.kwargs.get("axes") or LETTERS
+        kept = {LETTERS[a] for a in LETTERS} - {LETTERS[a] for a in over}
+        differs = [
+            a for a in kept - set("BC") if (a in other.letters) != (a in tensor.letters)
+        ]
+        if "C" in kept and other.channels != tensor.channels:
+            differs.append("C")
+        if differs:
+            msg = (
+                f"{where}[{number}], {step.id}, axes: expected those in which "
+                f"{tensor.id!r} and its reference_tensor {other.id!r} differ "
+                f"({', '.join(sorted(differs))}) among them, found {list(over)}"
+            )
+            raise SpecError(msg)
+
+
 def _require_sizes(source: Tensor, target: Tensor, where: str) -> None:
     """Refuse outputs of another size than the input's."""
     sizes = {axis.letter: axis for axis in source.axes}
@@ -79,7 +106,10 @@ def _require_sizes(source: Tensor, target: Tensor, where: str) -> None:
             continue
         own = sizes.get(axis.letter)
         if axis.letter not in "ZYX" or own is None:
-            msg = f"{at}: expected an axis of space of the input, found {axis.kind!r}"
+            msg = (
+                f"{at}: expected an axis of space that the input has "
+                f"({source.letters}), found one of {axis.kind}"
+            )
             raise SpecError(msg)
         match axis.size:
             case ReferenceSize(offset=offset) if offset or axis.scale != own.scale:
@@ -90,13 +120,66 @@ def _require_sizes(source: Tensor, target: Tensor, where: str) -> None:
                 raise SpecError(msg)
 
 
-def _tiling(spec: Spec) -> Tiling:
-    tensor = spec.input
+def _require_one(tensor: Tensor, where: str) -> None:
+    """Refuse batches of a size of their own."""
     batch = next((a for a in tensor.axes if a.letter == "B"), None)
     if batch is not None and batch.size not in (None, 1):
-        msg = f"inputs[0].axes, batch: expected a size of 1, found {batch.size!r}"
+        msg = f"{where}.axes, batch: expected a size of 1, found {batch.size!r}"
         raise SpecError(msg)
-    space = [axis for axis in tensor.axes if axis.kind == "space"]
+
+
+def _one_grid(spec: Spec) -> list[Axis]:
+    """Return the axes of space of the first input, with the sizes that all have.
+
+    Raises
+    ------
+    SpecError
+        If another input has other axes or sizes, and refers to no axis of the first.
+    """
+    first = [axis for axis in spec.input.axes if axis.kind == "space"]
+    found = {axis.letter: axis for axis in first}
+    for number, tensor in enumerate(spec.inputs):
+        own = {axis.letter: axis for axis in tensor.axes if axis.kind == "space"}
+        where = f"inputs[{number}].axes"
+        if set(own) != set(found):
+            msg = (
+                f"{where}: expected those of the first input, {spec.input.letters!r}, "
+                f"found {tensor.letters!r}"
+            )
+            raise SpecError(msg)
+        for letter, axis in own.items():
+            if axis.size is None or _refers(spec, axis, number):
+                continue
+            known = found[letter]
+            if known.size is None or _refers(spec, known, 0):
+                found[letter] = replace(known, size=axis.size)
+            elif axis.size != known.size:
+                msg = (
+                    f"{where}, {axis.id}: expected the size of the first input, "
+                    f"{known.size}, found {axis.size}: only inputs of one grid are run"
+                )
+                raise SpecError(msg)
+    return list(found.values())
+
+
+def _refers(spec: Spec, axis: Axis, number: int) -> bool:
+    """Tell whether an input has the size of the same axis of another input."""
+    size = axis.size
+    if not isinstance(size, ReferenceSize):
+        return False
+    for other in spec.inputs:
+        if other.id == size.tensor and other is not spec.inputs[number]:
+            alike = [a for a in other.axes if a.id == size.axis]
+            same = alike and (alike[0].letter, alike[0].scale) == (
+                axis.letter,
+                axis.scale,
+            )
+            return bool(same) and not size.offset
+    return False
+
+
+def _tiling(spec: Spec) -> Tiling:
+    space = _one_grid(spec)
     multiple, least, exact, halos = {}, {}, {}, {}
     whole = []
     for axis in space:

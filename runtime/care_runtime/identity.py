@@ -44,7 +44,12 @@ def of_source(where: Place) -> dict[str, Any]:
     }
 
 
-def head(where: Place, models: Mapping[str, str], options: str) -> dict[str, Any]:
+def head(
+    where: Place,
+    models: Mapping[str, str],
+    options: str,
+    inputs: Mapping[str, Place] | None = None,
+) -> dict[str, Any]:
     """Say what decides a restoration.
 
     Parameters
@@ -55,6 +60,8 @@ def head(where: Place, models: Mapping[str, str], options: str) -> dict[str, Any
         Facts about models, device and engine.
     options
         All that a person asked for.
+    inputs
+        Sources of further inputs, by id.
     """
     return {
         "care-run": "partial",
@@ -62,6 +69,7 @@ def head(where: Place, models: Mapping[str, str], options: str) -> dict[str, Any
         "model": dict(models),
         "options": options,
         "software": __version__,
+        **{f"input {name}": of_source(each) for name, each in (inputs or {}).items()},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from care_runtime import axes as axes_
 from care_runtime import lazy
 from care_runtime.bases import Cached
-from care_runtime.errors import AxesError
+from care_runtime.errors import AxesError, OptionError
+from care_runtime.feed import require_one_grid
 from care_runtime.image import Image
 from care_runtime.source import Source
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from care_runtime.output import Empty
     from care_runtime.source import Window
+    from care_runtime.spec import Spec
 
 
 def image_of(image: Any, axes: str | None) -> Image:
@@ -42,6 +45,47 @@ def image_of(image: Any, axes: str | None) -> Image:
     else:
         found = Image(array_of(image), axes)
     return replace(found, axes=axes_.check(found.axes, found.pixels.shape))
+
+
+def images_of(
+    spec: Spec, image: Any, axes: str | Mapping[str, str] | None
+) -> tuple[Image, ...]:
+    """Make the images of all inputs of a model, in its order.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    image
+        An image or array for its only input, or one for each by id.
+    axes
+        Of all of them, or by id; None where they are images.
+
+    Raises
+    ------
+    OptionError
+        If there is not one image for each input.
+    AxesError
+        If axes are missing or do not fit, or the images do not lie on one grid.
+    """
+    names = [tensor.id for tensor in spec.inputs]
+    given = image if isinstance(image, Mapping) else dict.fromkeys(names[:1], image)
+    known = axes if isinstance(axes, Mapping) else dict.fromkeys(names, axes)
+    for found, what in ((given, "an image"), (known, "axes")):
+        strange = [str(name) for name in found if name not in names]
+        missing = [name for name in names if found is given and name not in found]
+        if strange or missing:
+            msg = (
+                f"expected {what} for each input of {spec.name!r}, by id "
+                f"({', '.join(names)}), found {', '.join(map(str, found)) or 'none'}"
+            )
+            if any(tensor.optional for tensor in spec.inputs if tensor.id in missing):
+                msg += "; an ONNX network needs those too that its description calls "
+                msg += "optional"
+            raise OptionError(msg)
+    images = tuple(image_of(given[name], known.get(name)) for name in names)
+    require_one_grid(spec, images)
+    return images
 
 
 def array_of(array: Any) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from care_runtime import axes as axes_
 from care_runtime.contract import supported
 from care_runtime.errors import AxesError, ImageError
+from care_runtime.feed import feeds
 from care_runtime.image import AXES
 from care_runtime.options import read_factor, read_normalization, read_tile
 from care_runtime.resample import stretched
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from care_runtime.care import Normalization, Resample, Tiling
+    from care_runtime.feed import Feed
     from care_runtime.options import TileSize
     from care_runtime.spec import Spec
     from care_runtime.tensor import Operation
@@ -34,8 +36,9 @@ class Job:
         Of the image, in its own order.
     sizes
         Pixels of the image along each of STCZYX.
-    channels
-        Channels that the network reads together.
+    feeds
+        What each input of the network reads; the first of the image itself, others of
+        images that lie on its grid.
     volume
         Whether the network reads Z; else planes are looped over.
     resample
@@ -46,19 +49,26 @@ class Job:
         Fixed grey values for 0 and 1, instead of percentiles.
     plan
         Tiles of one frame.
-    steps
-        What is done with a frame before the network, by models of others.
     """
 
     axes: str
     sizes: Mapping[str, int]
-    channels: int
+    feeds: tuple[Feed, ...]
     volume: bool
     resample: Resample | None
     normalization: Normalization
     values: tuple[float, float] | None
     plan: Plan
-    steps: tuple[Operation, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image that the network reads together."""
+        return self.feeds[0].channels
+
+    @property
+    def steps(self) -> tuple[Operation, ...]:
+        """What is done with frames of any input before the network."""
+        return tuple(step for feed in self.feeds for step in feed.steps)
 
     @property
     def inverts(self) -> bool:
@@ -97,13 +107,20 @@ class Job:
             low, high = norm.percentiles
             normalized = f"percentiles {low:g} to {high:g} over {norm.axes}"
         else:
-            normalized = ", ".join(step.id for step in self.steps) or "none"
+            normalized = self._steps()
         tile = " x ".join(f"{a} {n}" for a, n in self.plan.tile.items())
         said = {"normalization": normalized, "tile": tile}
         if self.resample is not None:
             axis, factor = self.resample.axis, self.resample.factor
             said["factor"] = f"{factor:.6g} along {axis.upper()}"
         return said
+
+    def _steps(self) -> str:
+        """Name the steps of each input, or those of all where they are alike."""
+        said = {f.id: ", ".join(s.id for s in f.steps) or "none" for f in self.feeds}
+        if len(set(said.values())) == 1:
+            return said[self.feeds[0].id]
+        return "; ".join(f"{name}: {steps}" for name, steps in said.items())
 
     def __len__(self) -> int:
         """Count the tiles of the whole image."""
@@ -182,13 +199,12 @@ def make(
     return Job(
         axes,
         sizes,
-        tensor.channels,
+        feeds(spec, normalization, steps=normalize == "auto"),
         volume,
         resample,
         normalization,
         values,
         plan,
-        normalization.steps if normalize == "auto" else (),
     )
 
 

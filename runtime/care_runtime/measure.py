@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from care_runtime.care import Resample
+    from care_runtime.feed import Feed
     from care_runtime.job import Job
     from care_runtime.resample import Samples
 
@@ -26,7 +27,12 @@ BLOCK = 1 << 18
 
 
 def measured(
-    view: NDArray[Any], job: Job, resample: Resample | None, *, skip: int = 0
+    view: NDArray[Any],
+    job: Job,
+    resample: Resample | None,
+    *,
+    feed: Feed | None = None,
+    skip: int = 0,
 ) -> Iterator[tuple[tuple[int, int, int], Affine | None]]:
     """Go through the network inputs of an image with the normalization of each.
 
@@ -38,6 +44,8 @@ def measured(
         What is to be done with it.
     resample
         Where it comes before normalization, percentiles are of the resampled image.
+    feed
+        What the input of the network reads of this image, None for its first.
     skip
         Inputs at the beginning that are not measured: they are done.
 
@@ -50,12 +58,13 @@ def measured(
     first = resample is not None and resample.when == "before"
     factors = job.factors if first else {}
     rounded = resample is not None and resample.rounds(view.dtype)
+    feed = feed or job.feeds[0]
     movies: dict[tuple[int, int], Affine] = {}
     for count, (s, t, number) in enumerate(job.inputs()):
         if count < skip:
             yield (s, t, number), None
             continue
-        channels = slice(number * job.channels, (number + 1) * job.channels)
+        channels = feed.group(number)
         if "T" not in job.normalization.axes:
             frame = view[s, t : t + 1, channels]
             yield (s, t, number), _affine(frame, job, factors, round_=rounded)
@@ -72,7 +81,7 @@ def _affine(
     """Measure an image (T, C, Z, Y, X); the map has shape (C, Z or 1, 1, 1)."""
     q = job.normalization.percentiles
     if job.values is not None or q is None:
-        return fixed(job)
+        return fixed(job, movie.shape[1])
     over = job.normalization.axes
     if factors:
         low, high = resampled(movie, q, over, factors, round_=round_)
@@ -82,9 +91,9 @@ def _affine(
     return Affine.between(low, high)
 
 
-def fixed(job: Job) -> Affine:
+def fixed(job: Job, channels: int) -> Affine:
     """Return the map of a job that measures nothing; it has shape (C, 1, 1, 1)."""
-    shape, (low, high) = (job.channels, 1, 1, 1), job.values or (0.0, 1.0)
+    shape, (low, high) = (channels, 1, 1, 1), job.values or (0.0, 1.0)
     return Affine.between(np.full(shape, low), np.full(shape, high))
 
 

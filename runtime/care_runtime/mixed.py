@@ -133,7 +133,7 @@ class Mixed:
 
     def __call__(
         self,
-        image: Image | NDArray[Any],
+        image: Image | NDArray[Any] | Any,
         axes: str | None = None,
         *,
         empty: Empty = np.empty,
@@ -169,12 +169,7 @@ class Mixed:
         )
         parts = []
         for place, (number, restorer) in enumerate(found):
-            if restorer.spec.input.channels > 1:
-                msg = (
-                    f"the model {restorer.spec.name!r} reads "
-                    f"{restorer.spec.input.channels} channels together: use it alone"
-                )
-                raise AxesError(msg)
+            _require_alone(restorer.spec)
             told = progress and _told(progress, place, len(found))
             one = _channel(image, number)
             book = ledger and ledger.part(place)
@@ -183,6 +178,15 @@ class Mixed:
             )
         joined = _joined(image, [n for n, _ in found], parts, labels, empty)
         return copied(joined, out)
+
+
+def _require_alone(spec: Spec) -> None:
+    """Refuse models that read more than one channel."""
+    many = {"channels": spec.input.channels, "images": len(spec.inputs)}
+    for what, count in many.items():
+        if count > 1:
+            msg = f"the model {spec.name!r} reads {count} {what} together: use it alone"
+            raise AxesError(msg)
 
 
 def _told(

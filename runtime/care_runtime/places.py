@@ -27,9 +27,15 @@ def room_for(target: Path) -> Path:
 
 
 def check(
-    spec: Spec, sources: Sequence[Place], targets: Sequence[Path], chosen: Options
+    spec: Spec,
+    sources: Sequence[Place],
+    targets: Sequence[Path],
+    chosen: Options,
+    others: Sequence[Place] = (),
 ) -> None:
     """Refuse a batch of which one image would replace another, or a source.
+
+    `others` are images of further inputs.
 
     Raises
     ------
@@ -37,7 +43,8 @@ def check(
         With the file that would be lost.
     """
     taken: dict[Path, Place] = {}
-    read = [file for file in sources if isinstance(file, Path) and file != PIPE]
+    named_ = (*sources, *others)
+    read = [file for file in named_ if isinstance(file, Path) and file != PIPE]
     known = {file.resolve() for file in read}
     for file, target in zip(sources, targets, strict=True):
         for place in set(named(spec, target, chosen).values()):

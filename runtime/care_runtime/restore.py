@@ -13,7 +13,7 @@ from care_runtime.axes import canonical
 from care_runtime.contract import supported
 from care_runtime.errors import BlankImageWarning
 from care_runtime.foreign import completed
-from care_runtime.intake import image_of
+from care_runtime.intake import images_of
 from care_runtime.options import factor_of
 from care_runtime.output import canvases, images, taken
 from care_runtime.pixels import chunks
@@ -45,8 +45,9 @@ class Restorer:
     spec
         The model's description.
     network
-        Takes a float32 batch of one tile in the axes of ``spec.input`` and returns the
-        outputs in the order of ``spec.outputs``: an `Engine`, or any callable.
+        Takes float32 batches of one tile, in the order and axes of ``spec.inputs``, and
+        returns the outputs in the order of ``spec.outputs``: an `Engine`, or any
+        callable.
     provenance
         Facts about the model and device that are kept with every restoration.
     """
@@ -63,8 +64,8 @@ class Restorer:
 
     def __call__(
         self,
-        image: Image | NDArray[Any] | Any,
-        axes: str | None = None,
+        image: Image | NDArray[Any] | Mapping[str, Any] | Any,
+        axes: str | Mapping[str, str] | None = None,
         *,
         normalize: str | Sequence[float] = "auto",
         normalize_over: str | None = None,
@@ -86,11 +87,13 @@ class Restorer:
         image
             Pixels, integer or floating, or an `Image` with its calibration. Arrays of
             zarr, dask, h5py and others that have ``shape``, ``dtype`` and parts by
-            ``[...]`` are read tile by tile.
+            ``[...]`` are read tile by tile. A model with several inputs takes an
+            image for each, by its id; all have one size, and the restoration has the
+            axes, type and calibration of the first.
         axes
-            Letters of STCZYX, one for each dimension, in any order. Samples, time
-            points, and channels and planes that the network does not read together are
-            restored one by one.
+            Letters of STCZYX, one for each dimension, in any order; by id where images
+            of several inputs have different ones. Samples, time points, and channels
+            and planes that the network does not read together are restored one by one.
         normalize
             ``"auto"`` for the model's percentiles, ``"none"``, percentiles as
             ``"LOW,HIGH"`` or two numbers, or grey values as ``"values:LOW,HIGH"``.
@@ -145,7 +148,8 @@ class Restorer:
         TileWarning
             If memory was short, and tiles had to be smaller.
         """
-        image = image_of(image, axes)
+        sources = images_of(self.spec, image, axes)
+        image = sources[0]
         trust = trust or Trust()
         readouts = given(self.spec, outputs) + trust.readouts(self.spec)
         job = job_.make(
@@ -160,14 +164,15 @@ class Restorer:
             shortest=getattr(self.network, "shortest", 1),
             growth=getattr(self.network, "growth", None),
         )
-        pixels_.check(image.pixels)
+        for each in sources:
+            pixels_.check(each.pixels)
         made = taken(out, readouts, empty)
         drawn = canvases(self.spec, job, readouts, image.pixels.dtype, dtype, made)
         blank, job = fill_somehow(
             self.spec,
             self.network,
             drawn,
-            canonical(image.pixels, job.axes),
+            [canonical(each.pixels, each.axes) for each in sources],
             job,
             progress=progress,
             cancel=cancel,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,13 @@ SELECTED = ("series", "channel", "time", "z", "crop", "average")
     help="Name, package, zip or address; or CHANNEL=MODEL once for each channel.",
 )
 @click.option("-o", "--output", required=True, help="File for one image, else folder.")
+@click.option(
+    "--input",
+    "further",
+    metavar="ID=IMAGE",
+    multiple=True,
+    help="Image of a further input of the model, or folder with one for each INPUT.",
+)
 @click.option("--axes", help="Letters of STCZYX, if the file does not name them.")
 @click.option("--series", help="Number or name of the image, if a file holds several.")
 @click.option("--channel", help="Channels to restore, by number or name: 0,GFP.")
@@ -119,6 +127,7 @@ def restore(
     """
     from care_runtime import (
         batch,
+        companions,
         finding,
         mixed,
         partial,
@@ -131,11 +140,16 @@ def restore(
     from care_runtime import watch as watch_
 
     wishes, chosen = mixed.parse(models), _chosen(options)
+    if chosen.inputs and (dask or watch):
+        option = "--dask" if dask else "--watch"
+        msg = f"expected no --input with {option}, found both: leave out {option}"
+        raise OptionError(msg)
     named = [reading.place(name) for name in inputs]
     folders = watch_.folders(named, Path(output)) if watch else ()
     pace = watch_.Pace(interval, settle)
     files = [] if watch else finding.sources(named)
     places = finding.targets(files, Path(output))
+    beside = [companions.beside(file, files, chosen.inputs) for file in files]
     if as_json and Path("-") in places:
         msg = "--json and -o - both need standard output: name a file"
         raise OptionError(msg)
@@ -144,9 +158,11 @@ def restore(
     ]
     if len(packages) == 1:
         chosen = chosen.meant(packages[0][1].spec)
+    companions.require([package.spec for _, package in packages], chosen)
+    others = [place for each in beside for place in each.values()]
     for _, package in packages:
         chosen.needs(package.spec)
-        batch.check(package.spec, files, places, chosen)
+        batch.check(package.spec, files, places, chosen, others)
     show = (lambda result: None) if as_json else report.result
     load = functools.partial(_loaded, packages, chosen, device, engine, threads)
     far = runner.Far(dask, device, engine, threads) if dask else None
@@ -157,9 +173,9 @@ def restore(
                 return run.one(file, place, wish, progress)
 
         results = []
-        for file, place in zip(files, places, strict=True):
+        for file, place, each in zip(files, places, beside, strict=True):
             try:
-                results.append(one(file, place, chosen))
+                results.append(one(file, place, replace(chosen, inputs=each)))
             except KeyboardInterrupt:
                 report.interrupted(file, partial.folder_of(place), sys.argv[1:])
                 sys.exit(INTERRUPTED)
@@ -177,6 +193,7 @@ def restore(
 
 def _chosen(options: dict[str, Any]) -> Options:
     """Read what was asked of a restoration."""
+    from care_runtime import companions
     from care_runtime.batch import Options
     from care_runtime.form import Form
     from care_runtime.selection import Selection
@@ -191,6 +208,7 @@ def _chosen(options: dict[str, Any]) -> Options:
         trust=made(Trust, "confidence", "samples", "seed", "flag", "flag_scale"),
         selection=made(Selection.parse, *SELECTED),
         form=made(Form, "compress", "pyramid"),
+        inputs=companions.parse(options.pop("further")),
         **options,
     )
 

@@ -130,7 +130,7 @@ def narrow(searched: Mapping[Slot, Search], tally: Tally) -> dict[Slot, Search]:
 def affine(job: Job, searched: Mapping[Slot, Search]) -> Affine:
     """Make the map of a frame, of shape (C, Z or 1, 1, 1)."""
     if not searched:
-        return measure.fixed(job)
+        return measure.fixed(job, job.channels)
     places = [sorted({slot[i] for slot in searched}) for i in (0, 1)]
     low, high = np.empty((2, *(len(each) for each in places), 1, 1))
     for slot, search in searched.items():

@@ -15,12 +15,20 @@ KINDS = ("batch", "channel", "space", "time", "index")
 """What an axis may be."""
 
 
+UNNAMED = {"preprocessing": "input", "postprocessing": "output"}
+"""What an input or output is called that has no id in a description of others."""
+
+
 @dataclass(frozen=True, slots=True)
 class SteppedSize:
     """Sizes ``least + n * step`` of an input axis."""
 
     least: int
     step: int
+
+    def __str__(self) -> str:
+        """Say which sizes these are."""
+        return f"{self.least} + n * {self.step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,10 @@ class ReferenceSize:
     tensor: str
     axis: str
     offset: int = 0
+
+    def __str__(self) -> str:
+        """Say which size this is."""
+        return f"that of {self.axis!r} of {self.tensor!r} + {self.offset}"
 
 
 Size = int | SteppedSize | ReferenceSize | None
@@ -108,6 +120,8 @@ class Tensor:
         Test tensor (npy) and sample image.
     operations
         Preprocessing of an input, postprocessing of an output.
+    optional
+        Whether an input may be left out, in bioimage.io's words.
     """
 
     id: str
@@ -119,6 +133,7 @@ class Tensor:
     test: File | None = None
     sample: File | None = None
     operations: tuple[Operation, ...] = ()
+    optional: bool = False
 
     @property
     def letters(self) -> str:
@@ -142,8 +157,9 @@ class Tensor:
 
 def parse_tensor(read: Reader, operations: str) -> Tensor:
     """Parse a tensor; `operations` is ``"preprocessing"`` or ``"postprocessing"``."""
+    names = {} if read.strict else {"default": UNNAMED[operations]}
     tensor = Tensor(
-        id=read.text("id"),
+        id=read.text("id", **names),
         axes=tuple(_axis(axis) for axis in read.children("axes")),
         description=read.text("description", ""),
         data=_data(read),
@@ -152,6 +168,7 @@ def parse_tensor(read: Reader, operations: str) -> Tensor:
         operations=tuple(
             _operation(op) for op in read.children(operations, optional=True)
         ),
+        optional=read.flag("optional", False),
     )
     read.done()
     return tensor
@@ -220,6 +237,7 @@ def tensor_dict(tensor: Tensor, operations: str) -> dict[str, Any]:
         {
             "id": tensor.id,
             "description": tensor.description,
+            "optional": tensor.optional or None,
             "axes": [_axis_dict(axis) for axis in tensor.axes],
             "data": list(data) if isinstance(data, tuple) else data,
             "test_tensor": file_dict(tensor.test),

@@ -24,7 +24,7 @@ from care_runtime.tensor import ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
     from care_runtime.package import Package
-    from care_runtime.tensor import Axis
+    from care_runtime.tensor import Axis, Tensor
 
 MEMORY = 8 << 30
 """Bytes of addresses that the process may take."""
@@ -69,7 +69,8 @@ def _run(package: Package, network: Path) -> str | None:
             "this program cannot start one (it is frozen); run care-run verify on it "
             "with the same CARE_HOME"
         )
-    words = ["-P", "-m", "care_runtime.trial", str(network), _input(package)]
+    images = [_input(package, tensor) for tensor in package.spec.inputs]
+    words = ["-P", "-m", "care_runtime.trial", str(network), *images]
     try:
         done = subprocess.run(
             [sys.executable, *words],
@@ -92,9 +93,8 @@ def _run(package: Package, network: Path) -> str | None:
     return f"it failed within {MEMORY >> 30} GiB ({lines[-1][:300]})"
 
 
-def _input(package: Package) -> str:
-    """Name the test input's file, or write the smallest shape."""
-    tensor = package.spec.input
+def _input(package: Package, tensor: Tensor) -> str:
+    """Name the file of a test input, or write the smallest shape."""
     if tensor.test is not None:
         return str(package.path(tensor.test))
     return ",".join(str(_size(axis)) for axis in tensor.axes)
@@ -124,7 +124,7 @@ def _limit() -> None:
             resource.setrlimit(kind, (bounded, bounded))
 
 
-def _main(network: str, image: str) -> None:
+def _main(network: str, *images: str) -> None:
     """Run a network in this process."""
     _limit()
     import numpy as np
@@ -132,11 +132,13 @@ def _main(network: str, image: str) -> None:
     from care_runtime import arrays
     from care_runtime.engine import Engine
 
-    if image.replace(",", "").isdecimal():
-        x = np.zeros([int(n) for n in image.split(",")], np.float32)
-    else:
-        x = arrays.read(Path(image))
-    Engine(Path(network), "cpu", threads=1)(x)
+    batches = [
+        np.zeros([int(n) for n in image.split(",")], np.float32)
+        if image.replace(",", "").isdecimal()
+        else arrays.read(Path(image))
+        for image in images
+    ]
+    Engine(Path(network), "cpu", threads=1)(*batches)
 
 
 if __name__ == "__main__":

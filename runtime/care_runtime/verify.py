@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,17 +84,21 @@ def verify(package: Package, engine: AnyEngine) -> Verified:
         If the package has no test tensors.
     """
     spec = package.spec
-    if spec.input.test is None or any(tensor.test is None for tensor in spec.outputs):
+    if any(tensor.test is None for tensor in (*spec.inputs, *spec.outputs)):
         msg = (
             f"expected a test tensor for each input and output of {spec.name!r}, found "
             "some without: fetch a package that is complete, or export it again"
         )
         raise SpecError(msg)
-    image = arrays.read(package.path(spec.input.test))
+    images = {
+        tensor.id: arrays.read(package.path(tensor.test))
+        for tensor in spec.inputs
+        if tensor.test is not None
+    }
     if spec.care is None:
-        return _verify_foreign(package, engine, image)
-    tiled = tiled_difference(spec, engine, image)
-    answers = engine(preprocessed(spec, image))
+        return _verify_foreign(package, engine, images)
+    tiled = tiled_difference(spec, engine, images)
+    answers = engine(*(preprocessed(spec, x, name) for name, x in images.items()))
     test = {
         tensor.id: difference(
             y,
@@ -108,15 +113,15 @@ def verify(package: Package, engine: AnyEngine) -> Verified:
 
 
 def _verify_foreign(
-    package: Package, engine: AnyEngine, image: NDArray[Any]
+    package: Package, engine: AnyEngine, images: Mapping[str, NDArray[Any]]
 ) -> Verified:
-    """Restore the test input of a model of others as any image.
+    """Restore the test inputs of a model of others as any images.
 
     How far its tiles have to overlap is its own word, so tiled and whole are not
     compared.
     """
     spec = package.spec
-    restored = Restorer(spec, engine)(image, spec.input.letters.replace("B", "S"))
+    restored = Restorer(spec, engine)(images, _axes(spec))
     test = {}
     for tensor in spec.outputs:
         if tensor.test is not None:
@@ -132,25 +137,42 @@ def _verify_foreign(
     return Verified(test, {}, engine.device)
 
 
-def preprocessed(spec: Spec, image: NDArray[Any]) -> NDArray[Any]:
-    """Normalize a batch in the axes of the network as bioimage.io tools do."""
+def _axes(spec: Spec) -> dict[str, str]:
+    """Name the axes of test inputs as those of images."""
+    return {tensor.id: tensor.letters.replace("B", "S") for tensor in spec.inputs}
+
+
+def _letters(spec: Spec, name: str | None) -> str:
+    found = (tensor.letters for tensor in spec.inputs if tensor.id == name)
+    return next(found, spec.input.letters)
+
+
+def preprocessed(
+    spec: Spec, image: NDArray[Any], name: str | None = None
+) -> NDArray[Any]:
+    """Normalize a batch in the axes of an input as bioimage.io tools do.
+
+    The input is that called `name`, or the first.
+    """
     q = supported(spec).normalization.percentiles
     if q is None:
         return image.astype(np.float32)
-    axes = tuple(i for i, letter in enumerate(spec.input.letters) if letter in "TZYX")
+    letters = _letters(spec, name)
+    axes = tuple(i for i, letter in enumerate(letters) if letter in "TZYX")
     return Affine.between(*percentiles(image, q, axes))(image)
 
 
 def tiled_difference(
-    spec: Spec, network: Network, image: NDArray[Any]
+    spec: Spec, network: Network, image: NDArray[Any] | Mapping[str, NDArray[Any]]
 ) -> dict[str, float]:
     """Compare small tiles with the whole image, one axis after the other.
 
     Parameters
     ----------
     image
-        A batch in the axes of the network, mirrored where it is too small to be cut.
-        One row and one column are left out, so that the comparison includes padding.
+        A batch in the axes of the network, or one for each input by id, mirrored where
+        it is too small to be cut. One row and one column are left out, so that the
+        comparison includes padding.
 
     Returns
     -------
@@ -158,18 +180,22 @@ def tiled_difference(
         Largest difference as a fraction of the range, by output.
     """
     restorer, tiling = Restorer(spec, network), supported(spec).tiling
-    letters = spec.input.letters
-    axes = letters.replace("B", "S")
-    image = extended(image, spec, least=getattr(network, "least", 0))
-    image = image[tuple(slice(0, -1) if a in "YX" else slice(None) for a in letters)]
-    whole = restorer(image, axes, tile="whole", dtype="float32").outputs
+    axes, least_pixels = _axes(spec), getattr(network, "least", 0)
+    given = image if isinstance(image, Mapping) else {spec.input.id: image}
+    images = {
+        name: extended(batch, spec, name, least=least_pixels)[
+            tuple(slice(0, -1) if a in "YX" else slice(None) for a in axes[name])
+        ]
+        for name, batch in given.items()
+    }
+    whole = restorer(images, axes, tile="whole", dtype="float32").outputs
     least = {name: least_range(spec, name) for name in whole}
     for name in curved_outputs(spec):
         least[name] = max(least[name], float(np.abs(whole[name]).max()))
     worst = dict.fromkeys(whole, 0.0)
     for axis in (a for a in tiling.multiple if a not in tiling.whole):
         tile = {axis: 3 * tiling.multiple[axis]}
-        tiled = restorer(image, axes, tile=tile, dtype="float32").outputs
+        tiled = restorer(images, axes, tile=tile, dtype="float32").outputs
         worst = {
             # numpy's maximum keeps a NaN, which no tolerance lets pass.
             name: float(
@@ -183,7 +209,9 @@ def tiled_difference(
     return worst
 
 
-def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]:
+def extended(
+    image: NDArray[Any], spec: Spec, name: str | None = None, *, least: int = 0
+) -> NDArray[Any]:
     """Mirror an image until every axis that may be cut is long enough for four tiles.
 
     Parameters
@@ -192,11 +220,14 @@ def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]
         A batch in the axes of the network.
     spec
         Gives halo and grid.
+    name
+        Id of the input that the image is for; None for the first.
     least
         Pixels that a tile needs at the bottom of the network.
     """
     tiling, needed, bottom = supported(spec).tiling, {}, 1
-    for letter in spec.input.letters:
+    letters = _letters(spec, name)
+    for letter in letters:
         axis = letter.lower()
         if letter in "ZYX" and axis not in tiling.whole:
             grid = tiling.multiple.get(axis, 1)
@@ -205,7 +236,7 @@ def extended(image: NDArray[Any], spec: Spec, *, least: int = 0) -> NDArray[Any]
     more = math.ceil((2 * least / bottom) ** (1 / len(needed))) if needed else 1
     widths = [
         (0, max(0, needed.get(letter, 0) * max(1, more) - size))
-        for letter, size in zip(spec.input.letters, image.shape, strict=True)
+        for letter, size in zip(letters, image.shape, strict=True)
     ]
     return np.pad(image, widths, mode="reflect")
 

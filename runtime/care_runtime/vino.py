@@ -98,7 +98,7 @@ class VinoEngine:
         self.version = str(_openvino().__version__).partition("-")[0]
         network = self._read(source)
         self.inputs = tuple(tensor.any_name for tensor in network.inputs)
-        self._type = network.input().element_type.to_dtype()
+        self._types = [tensor.element_type.to_dtype() for tensor in network.inputs]
         self.outputs = _select(network, source, outputs)
         hints = {**HINTS, "INFERENCE_NUM_THREADS": count}
         try:
@@ -116,7 +116,7 @@ class VinoEngine:
         try:
             reader = _openvino().frontend.FrontEndManager().load_by_framework("onnx")
             network = reader.convert(reader.load(content))
-            network.input()  # an empty file is a network of nothing
+            network.input(0)  # an empty file is a network of nothing
             return network
         except Exception as error:
             raise EngineError(self._refused(source, error)) from error
@@ -128,25 +128,28 @@ class VinoEngine:
             "'onnxruntime'"
         )
 
-    def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
 
         Parameters
         ----------
-        x
-            Batch in the network's axes.
+        *batches
+            One for each input of the network, in its axes.
         """
         with self._lock:
             request = self._idle.pop() if self._idle else None
         try:
             request = request or self._compiled.create_infer_request()
-            image = np.ascontiguousarray(x, self._type)
-            found = request.infer([image], share_inputs=True)
+            images = [
+                np.ascontiguousarray(x, kind)
+                for x, kind in zip(batches, self._types, strict=True)
+            ]
+            found = request.infer(images, share_inputs=True)
             answers = [np.asarray(found[i], np.float32) for i in self._order]
         except Exception as error:
             msg = (
-                f"expected the network to run on a tile of shape {x.shape}, found: "
-                f"{_reason(error)}; if memory is short, take smaller tiles"
+                f"expected the network to run on a tile of shape {batches[0].shape}, "
+                f"found: {_reason(error)}; if memory is short, take smaller tiles"
             )
             texts = ("allocate", "bad_alloc", "memory")
             short = any(text in _reason(error) for text in texts)

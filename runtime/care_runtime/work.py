@@ -21,7 +21,7 @@ from care_runtime.operations import apply
 from care_runtime.resample import gather, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from care_runtime.ledger import Ledger
     from care_runtime.normalize import Affine
     from care_runtime.spec import Spec
+    from care_runtime.tensor import Tensor
 
-    Network = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
+    Network = Callable[..., Sequence[NDArray[np.float32]]]
     Progress = Callable[[int, int], None] | None
     Cancel = Callable[[], bool] | None
 
@@ -43,7 +44,7 @@ def fill_somehow(
     spec: Spec,
     network: Network,
     drawn: Sequence[Canvas],
-    view: NDArray[Any],
+    views: Sequence[NDArray[Any]],
     job: Job,
     **told: Any,
 ) -> tuple[int, Job]:
@@ -61,7 +62,7 @@ def fill_somehow(
     """
     for left in reversed(range(RETRIES + 1)):
         try:
-            return fill(spec, network, drawn, view, job, **told), job
+            return fill(spec, network, drawn, views, job, **told), job
         except OutOfMemoryError as error:
             fewer = job_.smaller(
                 spec,
@@ -85,7 +86,7 @@ def fill(
     spec: Spec,
     network: Network,
     drawn: Sequence[Canvas],
-    view: NDArray[Any],
+    views: Sequence[NDArray[Any]],
     job: Job,
     *,
     progress: Progress = None,
@@ -100,8 +101,8 @@ def fill(
         The model.
     drawn
         Images to draw into.
-    view
-        The image as STCZYX.
+    views
+        The image of each input of the network, as STCZYX.
     job
         What is to be done.
     progress
@@ -119,7 +120,7 @@ def fill(
         If the network fails.
     """
     resample = job.resample
-    rounded = resample is not None and resample.rounds(view.dtype)
+    rounded = [resample is not None and resample.rounds(v.dtype) for v in views]
     lines = {
         a: samples(
             job.sizes[a], job.factors.get(a, 1.0), before=n.before, padded=n.padded
@@ -128,27 +129,30 @@ def fill(
     }
     known = _known(drawn, job, ledger)
     framed = any(canvas.steps for canvas in drawn)
+    held = framed or bool(job.steps)
     blank, done = known.blank, 0
     each_frame = len(job.planes) * len(job.plan)
     begun = -(-known.tiles // each_frame)
     whole = known.tiles // each_frame
-    for count, ((s, t, number), affine) in enumerate(
-        measured(view, job, resample, skip=whole)
-    ):
-        if affine is None:
+    for count, (where, affines) in enumerate(_measured(views, job, skip=whole)):
+        if affines is None:
             done += each_frame
             continue
         if count >= begun:
-            blank += int(np.count_nonzero(affine.blank))
-        channels = slice(number * job.channels, (number + 1) * job.channels)
+            blank += int(np.count_nonzero(affines[0].blank))
         for plane in job.planes:
-            frame = view[s, t, channels] if job.volume else view[s, t, channels, plane]
             if done + len(job.plan) <= known.tiles:
                 done += len(job.plan)
                 continue
-            here = affine if job.volume else affine.plane(plane)
-            came = frame = np.asarray(frame) if framed or job.steps else frame
-            frame = apply(job.steps, frame)
+            here = [each if job.volume else each.plane(plane) for each in affines]
+            at = None if job.volume else plane
+            came = {
+                feed.id: feed.frame(view, where, at)
+                for feed, view in zip(job.feeds, views, strict=True)
+            }
+            if held:
+                came = {name: np.asarray(frame) for name, frame in came.items()}
+            frames = _stepped(job, came)
             for cuts in job.plan:
                 done += 1
                 if done <= known.tiles:
@@ -157,21 +161,49 @@ def fill(
                     msg = f"stopped as asked, after {done - 1} of {len(job)} tiles"
                     raise CancelledError(msg)
                 window = [lines[a][cut.read] for a, cut in cuts.items()]
-                x = here(gather(frame, window, round_=rounded))
-                found = ask(spec, network, x, here)
-                answers = collect(spec, x, found, here.blank, cuts)
+                tiles = [
+                    affine(gather(frame, window, round_=round_))
+                    for frame, affine, round_ in zip(frames, here, rounded, strict=True)
+                ]
+                found = ask(spec, network, tiles, here[0])
+                answers = collect(spec, tiles[0], found, here[0].blank, cuts)
                 for canvas in drawn:
-                    canvas.write(answers, here, (s, t, number, plane), cuts)
+                    canvas.write(answers, here[0], (*where, plane), cuts)
                 if ledger is not None and not framed:
                     ledger.add(Done(done, _lost(drawn), blank))
                 if progress is not None:
                     progress(done, len(job))
             for canvas in drawn:
-                canvas.finish((s, t, number, plane), {spec.input.id: came})
+                canvas.finish((*where, plane), came)
             # A frame that is changed as a whole in the end is begun anew until then.
             if ledger is not None and framed:
                 ledger.add(Done(done, _lost(drawn), blank))
     return blank
+
+
+def _measured(
+    views: Sequence[NDArray[Any]], job: Job, *, skip: int
+) -> Iterator[tuple[tuple[int, int, int], list[Affine] | None]]:
+    """Go through what the network reads with the normalization of every input."""
+    each = [
+        measured(view, job, job.resample, feed=feed, skip=skip)
+        for view, feed in zip(views, job.feeds, strict=True)
+    ]
+    for found in zip(*each, strict=True):
+        affines = [affine for _, affine in found if affine is not None]
+        yield found[0][0], affines or None
+
+
+def _stepped(job: Job, came: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Take the steps of every input, which may refer to others as they came."""
+    return [
+        apply(
+            feed.steps,
+            came[feed.id],
+            {name: frame for name, frame in came.items() if name != feed.id},
+        )
+        for feed in job.feeds
+    ]
 
 
 def _lost(drawn: Sequence[Canvas]) -> tuple[int, ...]:
@@ -188,9 +220,21 @@ def _known(drawn: Sequence[Canvas], job: Job, ledger: Ledger | None) -> Done:
 
 
 def ask(
-    spec: Spec, network: Network, x: NDArray[np.float32], affine: Affine
+    spec: Spec,
+    network: Network,
+    tiles: Sequence[NDArray[np.float32]],
+    affine: Affine,
 ) -> Sequence[NDArray[np.float32] | None]:
-    """Run the network on a tile (C, [Z,] Y, X), unless it is blank.
+    """Run the network on a tile, unless it is blank.
+
+    Parameters
+    ----------
+    spec, network
+        The model.
+    tiles
+        What each of its inputs reads, (C, [Z,] Y, X).
+    affine
+        Normalization of the first of them.
 
     Raises
     ------
@@ -201,28 +245,34 @@ def ask(
     """
     if affine.blank.all():
         return [None] * len(spec.outputs)
-    axes = "BCZYX" if x.ndim == 4 else "BCYX"
-    letters = spec.input.letters
-    batch = x[None].transpose(
-        [axes.index(a) for a in letters + "".join(set(axes) - set(letters))]
-    )
-    batch = batch.reshape(batch.shape[: len(letters)])
+    batches = [_batch(t, x) for t, x in zip(spec.inputs, tiles, strict=True)]
     try:
-        answers = network(batch)
+        answers = network(*batches)
     except OutOfMemoryError:
         raise
     except MemoryError as error:
-        msg = f"expected room for a tile of shape {batch.shape}, found none: {error}"
+        shape = batches[0].shape
+        msg = f"expected room for a tile of shape {shape}, found none: {error}"
         raise OutOfMemoryError(msg) from error
-    _check(spec, batch, answers)
+    _check(spec, tiles[0], answers)
     return answers
 
 
+def _batch(tensor: Tensor, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Order a tile (C, [Z,] Y, X) as an input of the network."""
+    axes = "BCZYX" if x.ndim == 4 else "BCYX"
+    letters = tensor.letters
+    batch = x[None].transpose(
+        [axes.index(a) for a in letters + "".join(set(axes) - set(letters))]
+    )
+    return batch.reshape(batch.shape[: len(letters)])
+
+
 def _check(
-    spec: Spec, batch: NDArray[np.float32], answers: Sequence[NDArray[np.float32]]
+    spec: Spec, x: NDArray[np.float32], answers: Sequence[NDArray[np.float32]]
 ) -> None:
     """Refuse answers of other shapes than described, for they could still be placed."""
-    sizes = dict(zip(spec.input.letters, batch.shape, strict=True))
+    sizes = dict(zip("CZYX" if x.ndim == 4 else "CYX", x.shape, strict=True))
     expected = [
         tuple((sizes | {"B": 1, "C": tensor.channels})[a] for a in tensor.letters)
         for tensor in spec.outputs

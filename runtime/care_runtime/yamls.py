@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -25,6 +26,19 @@ NUMBER = 64
 
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 TIME = "tag:yaml.org,2002:timestamp"
+POWER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$")
+"""Numbers such as 1e-6, which were texts before YAML 1.2, and are none to others."""
+
+
+def _resolvers() -> dict[Any, list[tuple[str, Any]]]:
+    """Take times for texts, and powers for numbers."""
+    found = {
+        first: [(tag, pattern) for tag, pattern in rules if tag != TIME]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for first in "-+0123456789":
+        found[first] = [*found.get(first, []), (NUMBERS[1], POWER)]
+    return found
 
 
 class _Refused(yaml.YAMLError):
@@ -35,10 +49,7 @@ class _Loader(yaml.SafeLoader):
     """Composes no aliases, no tags, no deep trees; times stay text."""
 
     depth = nodes = 0
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, pattern) for tag, pattern in rules if tag != TIME]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers = _resolvers()
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]

@@ -57,7 +57,8 @@ def _spec(content: bytes, folder: Path) -> None:
     Spec.from_dict(spec.to_dict())
     care = contract.supported(spec)
     frame = np.arange(48, dtype=np.uint16).reshape(1, 3, 4, 4)
-    for steps in (care.normalization.steps, *(o.steps for o in care.outputs.values())):
+    before = care.normalization.steps.values()
+    for steps in (*before, *(o.steps for o in care.outputs.values())):
         operations.apply(steps, frame, {spec.input.id: frame})
 
 

@@ -258,7 +258,8 @@ def test_refusals_are_one_line(model: Model, tmp_path: Path) -> None:
 def test_steps_on_whole_frames_are_refused_by_name(model: Model) -> None:
     from care_runtime.tensor import Operation
 
-    step = Normalization(None, steps=(Operation("zero_mean_unit_variance", {}),))
+    taken = {"input": (Operation("zero_mean_unit_variance", {}),)}
+    step = Normalization(None, steps=taken)
     made = job.make(tiny.spec("unet2d", normalization=step), "YX", (40, 40))
     with pytest.raises(OptionError, match="zero_mean_unit_variance"):
         lazily._require_local("theirs", made, [])

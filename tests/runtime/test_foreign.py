@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import tifffile
-import tiny
 from click.testing import CliRunner
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+from others import (
+    STEPPED,
+    answer,
+    axis,
+    channel,
+    convolution,
+    convolved,
+    info,
+    load,
+    network,
+    package,
+    plane,
+    same,
+    tensor,
+)
 from tiny import noise, one_line
 
 import care_runtime
@@ -24,94 +36,8 @@ from care_runtime.tiling import line
 from care_runtime.verify import verify
 
 BROAD = Path(__file__).parents[3] / "shared" / "third_party" / "unet2d_nuclei_broad"
-KERNEL = np.random.default_rng(0).normal(0, 0.3, (1, 1, 5, 5)).astype(np.float32)
 
 
-# networks of others: their tensors have names of their own
-
-
-def info(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def network(
-    nodes: list[Any],
-    source: Any,
-    targets: list[Any],
-    weights: dict[str, Any] | None = None,
-) -> onnx.ModelProto:
-    made = [numpy_helper.from_array(w, name) for name, w in (weights or {}).items()]
-    graph = helper.make_graph(nodes, "foreign", [source], targets, made)
-    opset = helper.make_opsetid("", 17)
-    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
-
-
-def convolution(size: Any = "n") -> onnx.ModelProto:
-    """Convolve a plane; it takes one size only, if one is given."""
-    node = helper.make_node("Conv", ["in0", "w"], ["out0"], pads=[2] * 4)
-    shape = [1, 1, size, f"{size}x" if size == "n" else size]
-    return network([node], info("in0", shape), [info("out0", shape)], {"w": KERNEL})
-
-
-def convolved(image: Any) -> Any:
-    padded = np.pad(np.float32(image), 2)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
-    return (windows * KERNEL[0, 0]).sum((-1, -2))
-
-
-def axis(name: str, **more: Any) -> dict[str, Any]:
-    kind = {"batch": "batch", "channel": "channel"}.get(name, "space")
-    return {"type": kind, "id": name, **more}
-
-
-def tensor(name: str, *axes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"id": name, "axes": list(axes), **more}
-
-
-def same(name: str, **more: Any) -> dict[str, Any]:
-    """Describe an output axis as long as the input's."""
-    return axis(name, size={"tensor_id": "raw", "axis_id": name}, **more)
-
-
-def channel(count: int = 1) -> dict[str, Any]:
-    return axis("channel", channel_names=[f"c{i}" for i in range(count)])
-
-
-def plane(size: Any, *steps: Any) -> dict[str, Any]:
-    space = [axis(a, size=size) for a in "yx"]
-    return tensor("raw", axis("batch"), channel(), *space, preprocessing=list(steps))
-
-
-def answer(*steps: Any, halo: int = 0, name: str = "out") -> dict[str, Any]:
-    space = [same(a, **({"halo": halo} if halo else {})) for a in "yx"]
-    return tensor(name, axis("batch"), channel(), *space, postprocessing=list(steps))
-
-
-def package(
-    folder: Path, model: onnx.ModelProto, source: Any, *targets: Any, **more: Any
-) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / "weights.onnx")
-    sources = source if isinstance(source, list) else [source]
-    values = {
-        "format_version": "0.5.4",
-        "type": "model",
-        "name": "of others",
-        "inputs": sources,
-        "outputs": list(targets),
-        "weights": {"onnx": {"source": "weights.onnx", "opset_version": 17}},
-        **more,
-    }
-    plain = json.loads(json.dumps(values))  # PyYAML writes aliases of shared lists
-    tiny.write_description(folder, plain)
-    return folder
-
-
-def load(folder: Path, **more: Any) -> care_runtime.Restorer:
-    return care_runtime.load(package_.read_folder(folder), device="cpu", **more)
-
-
-STEPPED = {"min": 16, "step": 16}
 SIZES = [(40, 50), (9, 100), (64, 64), (130, 33), (1, 1)]
 
 
@@ -369,7 +295,6 @@ def onto(letter: int, **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda s, t: ([s, s | {"id": "mask"}], t), r"inputs.*raw, mask"),
         (
             changed(preprocessing=[{"id": "magic"}]),
             r"inputs\[0\]\.preprocessing\[0\], magic",
@@ -395,6 +320,35 @@ def test_what_is_refused_is_named(tmp_path: Path, change: Any, match: str) -> No
     with pytest.raises(SpecError, match=match) as error:
         load(folder)
     assert "'of others'" in one_line(error.value)
+
+
+def test_tensors_need_no_ids(tmp_path: Path) -> None:
+    source, target = plane(None), answer(halo=4)
+    for each in (source, target):
+        del each["id"]
+    for each in target["axes"][2:]:
+        each["size"]["tensor_id"] = "input"
+    run = load(package(tmp_path, convolution(), source, target))
+    image = noise("YX", Y=40, X=50)
+    assert list(run(image, "YX").outputs) == ["output"]
+
+
+def test_a_volume_out_of_a_plane_is_named(tmp_path: Path) -> None:
+    target = answer()
+    target["axes"].insert(2, axis("z", size=9))
+    folder = package(tmp_path, convolution(), plane(STEPPED), target)
+    where = r"outputs\[0\]\.axes, z: expected an axis of space that the input has"
+    with pytest.raises(SpecError, match=where):
+        load(folder)
+
+
+def test_no_step_measures_another_output(tmp_path: Path) -> None:
+    step = {"id": "scale_range", "kwargs": {"reference_tensor": "out"}}
+    targets = [answer(), answer(step, name="second")]
+    folder = package(tmp_path, convolution(), plane(STEPPED), *targets)
+    where = r"outputs\[1\]\.postprocessing\[0\], scale_range: reference_tensor.*'out'"
+    with pytest.raises(SpecError, match=where):
+        load(folder)
 
 
 def test_what_no_distribution_has(tmp_path: Path) -> None:

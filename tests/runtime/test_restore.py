@@ -545,7 +545,7 @@ def test_models_of_others() -> None:
     image = noise("YX", Y=20, X=30)
     run = Restorer(replace(spec, care=None), lambda x: [x])
     np.testing.assert_array_equal(run(image, "YX").image, image)
-    with pytest.raises(SpecError, match="several"):
+    with pytest.raises(SpecError, match=r"inputs\[1\]\.id.*'input' again"):
         Restorer(replace(spec, inputs=spec.inputs * 2), lambda x: [x])
     source = replace(spec.input, axes=spec.input.axes[:3])
     with pytest.raises(SpecError, match="'BCY'"):

@@ -23,6 +23,13 @@ def test_plain_values() -> None:
     assert found == {"a": [1, 2.5, None, True], "t": "2019-12-11T11:22:32+00:00"}
 
 
+def test_powers_are_numbers() -> None:
+    text = "a: [1e-6, -2E+3, 1e06, 3.e2, 1.5e-7]\nb: [1e, e5, 1e5x, 0x1e5, 1e-6 m]"
+    found = yamls.parse(text.encode(), "here")
+    assert found["a"] == [1e-6, -2e3, 1e6, 300.0, 1.5e-7]
+    assert found["b"] == ["1e", "e5", "1e5x", 0x1E5, "1e-6 m"]
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 import care_zoo
 from care_runtime import package
 from care_runtime.errors import ExportError, FileError
-from care_training import gallery
+from care_training import gallery, zoo
 from care_training.cli import main
 from care_training.gallery import markdown, web
 from care_training.gallery.entry import Entry
@@ -266,6 +267,21 @@ def test_says_which_models_do_not_run_in_a_page(tmp_path, model):
     tiling = model.spec.care.to_dict()["tiling"] | {"whole": ["y"]}
     whole = changed(tmp_path, model, "whole", care={"tiling": tiling})
     assert web.recipe(whole)["tile"] == {"y": None, "x": 512}
+    spec = model.spec
+    second = replace(spec.input, id="second")
+    for other, why in (
+        (replace(spec, care=None), "Another project"),
+        (replace(spec, inputs=(spec.input, second)), "several images"),
+    ):
+        assert why in web.reason(replace(model, spec=other))
+
+
+@pytest.mark.parametrize("folder", zoo.packages(), ids=lambda folder: folder.name)
+def test_says_what_a_volume_would_take(folder):
+    """The memory of a tile, which is why it is not offered, is worth telling."""
+    told = web.reason(package.read_folder(folder))
+    if told:
+        assert 0.3 < float(re.search(r"about (\S+) GB", told)[1]) < 30
 
 
 def test_markdown():

@@ -206,6 +206,18 @@ def _table(table: Table) -> str:
     )
 
 
+def _fiji(entry: Entry) -> str:
+    """Say what Fiji does not do."""
+    care = entry.spec.care
+    if care is None or care.resample is None:
+        return FIJI
+    axis, factor = care.resample.axis.upper(), care.resample.factor
+    return (
+        f"{FIJI} Nor does it stretch {axis} by {factor:g}, which this model needs: do "
+        "that before, with linear interpolation."
+    )
+
+
 def _commands(shown: Shown) -> str:
     blocks = "".join(
         f'<div class="command"><h4>{escape(where)}</h4><pre><code>{escape(text)}</code>'
@@ -218,7 +230,8 @@ def _commands(shown: Shown) -> str:
             f'<p><a class="button" href="{escape(shown.archive)}" download>'
             "Download the package</a></p>"
         )
-    return f'<h3>Use it</h3>{archive}{blocks}<p class="quiet">{escape(FIJI)}</p>'
+    fiji = escape(_fiji(shown.entry))
+    return f'<h3>Use it</h3>{archive}{blocks}<p class="quiet">{fiji}</p>'
 
 
 def _facts(entry: Entry) -> str:

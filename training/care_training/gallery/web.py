@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 from care_runtime.contract import supported
 from care_runtime.errors import CareError, FileError
 from care_runtime.files import written
+from care_runtime.tensor import SteppedSize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from care_runtime.care import Tiling
     from care_runtime.package import Package
+    from care_runtime.tensor import Tensor
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
@@ -101,13 +104,18 @@ def reason(package: Package) -> str:
         care = supported(spec)
     except CareError as error:
         return f"This runtime does not run it: {error}."
+    if spec.care is None:
+        return (
+            "Another project made it, and this page knows neither its sizes nor its "
+            "steps before and after the network."
+        )
+    if len(spec.inputs) > 1:
+        return "It reads several images together, and this page takes one."
     tensor, main = spec.input, spec.outputs[0]
     if "Z" in tensor.letters:
-        tiling = care.tiling
-        sizes = [n + 2 * tiling.margin(axis) for axis, n in tiling.size.items()]
-        needed = math.prod(sizes) * BYTES / 1e9 if sizes else 0.0
+        needed = math.prod(_tile(tensor, care.tiling)) * BYTES / 1e9
         return (
-            "It reads volumes: a single tile takes about "
+            "It reads volumes, and this page takes planes: a single tile takes about "
             f"{needed:.1f} GB of memory, more than a web page may safely have."
         )
     if care.resample is not None or set(main.letters) != set(tensor.letters):
@@ -115,6 +123,18 @@ def reason(package: Package) -> str:
     if care.normalization.invert and main.channels % tensor.channels:
         return "Its channels are others than the image's, which this page cannot undo."
     return ""
+
+
+def _tile(tensor: Tensor, tiling: Tiling) -> list[int]:
+    """Return the size of a tile with its halo; of what is whole, the least there is."""
+    sizes = []
+    for axis in (a for a in tensor.axes if a.kind == "space"):
+        name = axis.letter.lower()
+        least = axis.size.least if isinstance(axis.size, SteppedSize) else axis.size
+        known = least if isinstance(least, int) else tiling.multiple.get(name, 1)
+        kept = known if name in tiling.whole else tiling.size.get(name, known)
+        sizes.append(kept + 2 * tiling.margin(name))
+    return sizes
 
 
 def recipe(package: Package) -> dict[str, Any]:
