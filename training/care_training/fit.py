@@ -17,8 +17,10 @@ from care_training.ready import ReadyPatches
 from care_training.unet import count_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from torch import nn
 
     from care_runtime.package import Package
     from care_training.form import Form
@@ -84,26 +86,33 @@ def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwor
     made = networks.build(config, seed)
     if init is None:
         return made
-    weights, folded = export.read_weights(init), fold(made)
-    ours = folded.state_dict()
-    # The exporter leaves out biases that are zero, as all are before training.
-    wrong = [
-        name
-        for name, value in ours.items()
-        if (name in weights or not name.endswith(".bias"))
-        and (name not in weights or weights[name].shape != value.shape)
-    ]
+    weights = export.read_weights(init)
+    folded = fold(made)
+    # Packages of before folding have the weights as they are trained.
+    found = folded if _lacking(made, weights) else made
+    wrong = _lacking(found, weights)
     if wrong:
         msg = (
             f"the network of {init.folder} lacks the weights {', '.join(wrong[:3])}, "
             "or has others of that name: it was not exported by care-train"
         )
         raise TrainingError(msg)
-    folded.load_state_dict(
-        {n: weights.get(n, torch.zeros_like(v)) for n, v in ours.items()}
-    )
-    unfold(folded, made)
+    ours = found.state_dict().items()
+    found.load_state_dict({n: weights.get(n, torch.zeros_like(v)) for n, v in ours})
+    if found is folded:
+        unfold(folded, made)
     return made
+
+
+def _lacking(made: nn.Module, weights: Mapping[str, torch.Tensor]) -> list[str]:
+    """Name the weights of a network that are not there, or of another shape."""
+    # The exporter leaves out biases that are zero, as all are before training.
+    return [
+        name
+        for name, value in made.state_dict().items()
+        if (name in weights or not name.endswith(".bias"))
+        and (name not in weights or weights[name].shape != value.shape)
+    ]
 
 
 def fit(
