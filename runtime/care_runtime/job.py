@@ -189,7 +189,7 @@ def make(
     kept = read_tile(tile, care.tiling.size)
     fixed = {*care.tiling.whole, *care.tiling.exact}
     kept = {a: kept[a] for a in reached if a in kept and a not in fixed}
-    if tile is None and growth:
+    if tile is None and growth and kept:
         multiple, halo = care.tiling.multiple, care.tiling.halo
         kept = grown(reached, multiple, halo, kept, growth[len(reached)])
     plan = _plan(reached, care.tiling, kept, least, shortest)
