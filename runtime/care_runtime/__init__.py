@@ -11,6 +11,7 @@ from care_runtime.errors import (
     CancelledError,
     CareError,
     ChannelWarning,
+    DeviceLostError,
     EngineError,
     FactorWarning,
     FileError,
@@ -44,6 +45,7 @@ __all__ = [
     "CancelledError",
     "CareError",
     "ChannelWarning",
+    "DeviceLostError",
     "EngineError",
     "FactorWarning",
     "FileError",
@@ -91,6 +93,7 @@ def load(
     key: str | None = None,
     threads: int = 0,
     outputs: Sequence[str] | None = None,
+    precision: str = "auto",
 ) -> Restorer:
     """Load a model, ready to restore images.
 
@@ -100,7 +103,8 @@ def load(
         A zoo name, ``NAME@VERSION``, a package folder, a zip, an ``rdf.yaml`` (each as
         a string or a path), an address of a zip, or a `Package`.
     device
-        ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"``, ``"cuda:N"``, or
+        several GPUs that share the tiles of an image: ``"cuda:0,1"``.
     engine
         ``"onnxruntime"``, ``"openvino"``, or ``"auto"``: OpenVINO where the network
         runs on a CPU and it is installed (``pip install 'care-zoo[openvino]'``).
@@ -114,6 +118,10 @@ def load(
     outputs
         Ids of the outputs to compute, as ``["mean"]``, None for all; an ensemble has a
         network of its own for the mean, which costs less.
+    precision
+        ``"fp32"``, ``"fp16"`` on a GPU if the package has such a network, or
+        ``"auto"``: fp16 wherever that can be had, fp32 else. On a GPU, fp32 may take
+        TF32 for products.
 
     Raises
     ------
@@ -133,7 +141,8 @@ def load(
     >>> restorer(movie, axes="TYX").image.shape
     (2, 64, 64)
     """
-    from care_runtime import engines, store, trial
+    from care_runtime import precision as precision_
+    from care_runtime import store
     from care_runtime.contract import supported
     from care_runtime.package import sha256
 
@@ -144,12 +153,9 @@ def load(
     care = supported(found.spec)
     spec = found.spec if outputs is None else found.spec.only(outputs)
     names = [tensor.id for tensor in spec.outputs]
-    path = found.network(names)
-    trial.require(found, path)
-    # Networks of others have names of their own; the order is the description's.
-    places = [i for i, t in enumerate(found.spec.outputs) if t.id in names]
-    wanted = names if found.spec.care is not None else places
-    network = engines.load(path, device, engine=engine, threads=threads, outputs=wanted)
+    network, path, numbers = precision_.load(
+        found, names, precision, device, engine=engine, threads=threads
+    )
     if len(network.inputs) != len(spec.inputs):
         msg = (
             f"expected a network with the {len(spec.inputs)} input(s) that the "
@@ -163,6 +169,7 @@ def load(
         "model sha256": sha256(path),
         "device": network.device,
         "engine": f"{network.name} {network.version}",
+        "precision": numbers,
     }
     return Restorer(spec, network, provenance)
 

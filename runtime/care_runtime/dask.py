@@ -59,6 +59,7 @@ def restore(
     device: str = "auto",
     engine: str = "auto",
     threads: int = 1,
+    precision: str = "auto",
     zoo: str | None = None,
     normalize: str | Sequence[float] = "auto",
     normalize_over: str | None = None,
@@ -80,6 +81,8 @@ def restore(
     restored; the tasks behind `array` are therefore run as often, unless it is
     persisted.
 
+    On GPUs it is, with the same tiles (`tile`), to the rounding of their sums.
+
     Every worker process loads the network once. It is read from where it lies here,
     else had by its name: workers of other machines need the same folder, zoo, or
     network.
@@ -98,6 +101,9 @@ def restore(
     threads
         Of the network in each task. Dask runs as many tasks at once as a worker has
         threads, so that one is enough, unless workers have one thread and many cores.
+    precision
+        As `care_runtime.load` takes it, for the device of the workers. On GPUs, tiles
+        are the model's own: what memory workers have is not known here.
     normalize, normalize_over, tile, factor, dtype, trust
         As `Restorer` takes them.
     outputs
@@ -128,7 +134,14 @@ def restore(
     image = _image(array, axes)
     trust = trust or Trust()
     restorer, recipe = planned(
-        model, zoo, device, engine, threads, outputs=outputs, trust=trust
+        model,
+        zoo,
+        device,
+        engine,
+        threads,
+        precision=precision,
+        outputs=outputs,
+        trust=trust,
     )
     spec, network = restorer.spec, restorer.network
     care = supported(spec)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from care_runtime import cache, cores, engine, memory, vino, wheels
+from care_runtime import cache, cores, engine, gpu, memory, vino, wheels
 from care_runtime.errors import CareError
 from care_runtime.vino import VinoEngine
 
@@ -106,7 +106,7 @@ def _cpu(_: dict[str, str]) -> Iterator[Finding]:
 
 def _gpu(names: dict[str, str]) -> Iterator[Finding]:
     """Look at driver, libraries and a session, where there is a GPU."""
-    count = engine.gpus()
+    count = gpu.count()
     if not count:
         if _card():
             mend = "install NVIDIA's driver; start a container with --gpus all"
@@ -126,8 +126,11 @@ def _gpu(names: dict[str, str]) -> Iterator[Finding]:
 
 
 def _driver(count: int, wanted: int | None) -> Finding:
-    major, minor = engine.driver_cuda()
+    major, minor = gpu.driver_cuda()
     told = f"{count} GPU(s), a driver for CUDA {major}.{minor}"
+    known = [gpu.memory(number) for number in range(count)]
+    free = ", ".join(f"{m[0] / 2**30:.1f} of {m[1] / 2**30:.1f} GB" for m in known if m)
+    told += f", free memory {free}" if free else ""
     if wanted is not None and major < wanted:
         mend = f"ONNX Runtime needs CUDA {wanted}: update NVIDIA's driver"
         return Finding("driver", "fault", told, mend)
@@ -175,7 +178,7 @@ def _card() -> bool:
 def _openvino(_: dict[str, str]) -> Iterator[Finding]:
     if vino.installed():
         yield _tried("OpenVINO", lambda: VinoEngine(NETWORK, threads=1))
-    elif engine.gpus():
+    elif gpu.count():
         yield Finding("OpenVINO", "ok", "not installed; a GPU does not need it")
     else:
         mend = (

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
-import sys
 from contextlib import redirect_stdout
-from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import cores, wire
-from care_runtime.errors import EngineError, OptionError, OutOfMemoryError
+from care_runtime import binding, cores, failure, footprint, gpu, wire
+from care_runtime.errors import EngineError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 COLUMNS = 128
 """Columns of a matrix, for each thread, above which ONNX Runtime adds in one order.
 
@@ -44,19 +40,14 @@ TYPES = {
 }
 """What a network may read, by ONNX Runtime's words; its answers become float32."""
 
-SHORT = (
-    "Failed to allocate memory",
-    "bad allocation",
-    "bad_alloc",
-    "smaller than requested bytes",
-    "out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_NOT_SUPPORTED",
-)
-"""What ONNX Runtime says where a tile is too large."""
-
 FATAL_ONLY = 4
 """What ONNX Runtime may print; its errors come as exceptions already."""
+
+WORKERS = 2
+"""Tiles that a GPU is given at once: while it computes one, the next is on its way.
+
+Measured on an H100, 227 million voxels a second in fp16 where one at a time gave 169.
+"""
 
 
 class Engine:
@@ -92,6 +83,11 @@ class Engine:
         Pixels that a tile needs along each axis that is cut: one.
     growth : mapping
         How many times the model's own tiles may be enlarged; see `GROWTH`.
+    room : int or None
+        Pixels that fit into the memory of a GPU as one tile; None where that is not
+        known, and on a CPU. See `footprint`.
+    workers : int
+        Threads that may run it at once to some use; see `WORKERS`.
 
     Raises
     ------
@@ -111,15 +107,21 @@ class Engine:
         exact: bool = False,
         outputs: Sequence[str | int] | None = None,
     ) -> None:
-        number, count = cuda_number(device), cores.threads(threads)
+        number, count = _one(device), cores.threads(threads)
         self._session = _session(path, number, count, exact=exact)
         self.version = _version()
         got = self._session.get_providers()[0]
-        self.device = f"cuda:{number}" if got == "CUDAExecutionProvider" else "cpu"
-        if device not in ("auto", "cpu") and self.device == "cpu":
-            raise EngineError(_why_no_cuda(device))
-        self.least = COLUMNS * count if self.device == "cpu" else 0
-        self.growth = GROWTH if self.device == "cpu" else {}
+        on_gpu = number is not None and got == "CUDAExecutionProvider"
+        self.device = f"cuda:{number}" if on_gpu else "cpu"
+        if device not in ("auto", "cpu") and not on_gpu:
+            raise EngineError(gpu.why_none(device))
+        self.least = 0 if on_gpu else COLUMNS * count
+        self.growth = {} if on_gpu else GROWTH
+        self.workers = 1
+        self.room: int | None = None
+        if number is not None and on_gpu:
+            self.workers = WORKERS
+            self.room = footprint.room(path, number, WORKERS)
         self.inputs = tuple(i.name for i in self._session.get_inputs())
         found = tuple(o.name for o in self._session.get_outputs())
         wanted = found if outputs is None else tuple(outputs)
@@ -133,6 +135,15 @@ class Engine:
             msg = f"expected numbers as input of {_called(path)}, found {strange[0]}"
             raise EngineError(msg)
         self._types = [np.dtype(TYPES[kind]) for kind in kinds]
+        self._bound: binding.Bindings | None = None
+        if number is not None and on_gpu:
+            self._bound = binding.Bindings(
+                self._session,
+                allocator(),
+                self.outputs,
+                self._types,
+                binding.place(number),
+            )
 
     def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
@@ -143,54 +154,35 @@ class Engine:
             One for each input of the network, in its axes.
         """
         try:
-            feed = {
-                name: np.ascontiguousarray(x, kind)
-                for name, x, kind in zip(self.inputs, batches, self._types, strict=True)
-            }
+            images = [
+                np.ascontiguousarray(x, kind)
+                for x, kind in zip(batches, self._types, strict=True)
+            ]
+            if self._bound is not None:
+                return self._bound(*images)
+            feed = dict(zip(self.inputs, images, strict=True))
             found = self._session.run(self.outputs, feed)
             return [np.asarray(y, np.float32) for y in found]
         except Exception as error:
-            lines = str(error).splitlines() or [""]
-            msg = (
-                f"expected the network to run on a tile of shape {batches[0].shape}, "
-                f"found: {lines[0]}; if memory is short, take smaller tiles"
-            )
-            short = any(text in lines[0] for text in SHORT)
-            raise (OutOfMemoryError if short else EngineError)(msg) from error
+            shape = batches[0].shape if batches else ()
+            raise failure.explained(error, shape, self.device) from error
 
 
-def cuda_number(device: str) -> int | None:
-    """Decide which GPU to ask for, before ONNX Runtime is there to complain."""
-    if device == "cpu":
-        return None
-    if device == "auto":
-        return 0 if gpus() else None
-    kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number.isdecimal() or device == "cuda"):
-        msg = f"expected a device 'auto', 'cpu', 'cuda' or 'cuda:N', found {device!r}"
+def _one(device: str) -> int | None:
+    """Say for which GPU a session is made; None for the CPU."""
+    found = gpu.numbers(device)
+    if len(found) > 1:
+        msg = f"expected one device for a session, found {device!r}: load a fleet"
         raise OptionError(msg)
-    if int(number or 0) >= gpus():
-        raise EngineError(_why_no_cuda(device))
-    return int(number or 0)
+    return found[0] if found else None
 
 
-def gpus() -> int:
-    """Count the GPUs that the NVIDIA driver knows; without a driver there are none."""
-    try:
-        driver = ctypes.CDLL(DRIVER)
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return 0
-    return count.value
+def allocator() -> Callable[..., Any]:
+    """Return what makes tensors that a session reads, as `binding` takes it."""
+    import onnxruntime
 
-
-def driver_cuda() -> tuple[int, int]:
-    """Newest CUDA that the NVIDIA driver can run, as (13, 0); needs a driver."""
-    version = ctypes.c_int(0)
-    ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(version))
-    return version.value // 1000, version.value % 1000 // 10
+    made: Callable[..., Any] = onnxruntime.OrtValue.ortvalue_from_shape_and_type
+    return made
 
 
 def _version() -> str:
@@ -220,6 +212,8 @@ def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool)
             # One search per tile shape, and all tiles have one shape.
             "cudnn_conv_algo_search": "HEURISTIC",
             "use_tf32": int(not exact),
+            # Else it takes up to twice as much as a tile needs; see `footprint`.
+            "arena_extend_strategy": "kSameAsRequested",
         }
         providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
@@ -236,29 +230,3 @@ def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool)
 
 def _called(path: Path | bytes) -> str:
     return f"{len(path)} bytes" if isinstance(path, bytes) else str(path)
-
-
-def _why_no_cuda(device: str) -> str:
-    found = gpus()
-    if not found:
-        return (
-            f"device {device!r} was asked for, but this machine shows no NVIDIA driver "
-            f"({DRIVER}): install the driver, or use device 'cpu'"
-        )
-    number = device.partition(":")[2]
-    if number and int(number) >= found:
-        return (
-            f"device {device!r} was asked for, but GPUs are counted from 0 and this "
-            f"machine shows only {found}: use a smaller number"
-        )
-    names = {str(d.metadata["Name"]).lower() for d in distributions()}
-    if {"onnxruntime", "onnxruntime-gpu"} <= names:
-        return (
-            f"device {device!r} cannot be had: onnxruntime and onnxruntime-gpu are "
-            "both installed and overwrite each other. Uninstall both, then install "
-            "onnxruntime-gpu again"
-        )
-    return (
-        f"device {device!r} was asked for, but ONNX Runtime runs on the CPU: its CUDA "
-        "libraries are missing. Install them with: pip install 'care-zoo[cuda]'"
-    )

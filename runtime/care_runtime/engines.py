@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from care_runtime import vino
-from care_runtime.engine import Engine, cuda_number
+from care_runtime import gpu, vino
+from care_runtime.engine import Engine
 from care_runtime.errors import OptionError
+from care_runtime.fleet import Fleet
 from care_runtime.vino import VinoEngine
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class AnyEngine(Protocol):
 
     @property
     def device(self) -> str:
-        """Where the network really runs: ``"cpu"`` or ``"cuda:N"``."""
+        """Where the network really runs: ``"cpu"``, ``"cuda:N"`` or ``"cuda:N,M"``."""
         ...
 
     @property
@@ -62,6 +64,16 @@ class AnyEngine(Protocol):
         """How many times the model's own tiles may be enlarged, by number of axes."""
         ...
 
+    @property
+    def room(self) -> int | None:
+        """Pixels that a tile may have at most; None where nobody knows."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """Threads that may run it at once to some use."""
+        ...
+
     def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on a batch for each of its inputs."""
         ...
@@ -83,7 +95,8 @@ def load(
     source
         The ONNX file.
     device
-        ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        ``"auto"`` takes a GPU if there is one, ``"cpu"``, ``"cuda"``, ``"cuda:N"``, or
+        several GPUs that share the tiles: ``"cuda:0,1"``.
     engine
         ``"onnxruntime"``, ``"openvino"`` (on CPUs), or ``"auto"``: ONNX Runtime on a
         GPU, OpenVINO on a CPU if it is installed. Where that fails, it is an error.
@@ -112,9 +125,12 @@ def load(
         )
         raise OptionError(msg)
     wanted = "cpu" if engine == "openvino" and device == "auto" else device
-    on_cpu = cuda_number(wanted) is None
-    if engine == "openvino" or (engine == "auto" and on_cpu and vino.installed()):
+    numbers = gpu.numbers(wanted)
+    if engine == "openvino" or (engine == "auto" and not numbers and vino.installed()):
         return VinoEngine(source, threads=threads, outputs=outputs)
+    if len(numbers) > 1:
+        one = partial(Engine, threads=threads, exact=exact, outputs=outputs)
+        return Fleet([one(source, f"cuda:{number}") for number in numbers])
     made = Engine(source, device, threads=threads, exact=exact, outputs=outputs)
     if engine == "auto" and made.device == "cpu" and vino.installed():
         return VinoEngine(source, threads=threads, outputs=outputs)

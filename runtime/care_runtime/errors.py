@@ -39,6 +39,10 @@ class OutOfMemoryError(EngineError, MemoryError):
     """There is no room for a tile; a smaller one may fit."""
 
 
+class DeviceLostError(EngineError):
+    """A GPU failed in the middle; this process has it no more."""
+
+
 class CancelledError(CareError, InterruptedError):
     """The caller asked a restoration to stop."""
 

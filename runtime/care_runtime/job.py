@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from care_runtime import axes as axes_
 from care_runtime.contract import supported
-from care_runtime.errors import AxesError, ImageError
+from care_runtime.errors import ImageError
 from care_runtime.feed import feeds
 from care_runtime.image import AXES
 from care_runtime.options import read_factor, read_normalization, read_tile
+from care_runtime.planning import fitted, planned
 from care_runtime.resample import stretched
-from care_runtime.tiling import Plan, grown, line
+from care_runtime.tiling import Plan, grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from care_runtime.care import Normalization, Resample, Tiling
+    from care_runtime.care import Normalization, Resample
     from care_runtime.feed import Feed
     from care_runtime.options import TileSize
     from care_runtime.spec import Spec
@@ -140,6 +141,7 @@ def make(
     least: int = 0,
     shortest: int = 1,
     growth: Mapping[int, float] | None = None,
+    room: int | None = None,
 ) -> Job:
     """Decide how an image is restored.
 
@@ -159,6 +161,9 @@ def make(
         How many times the pixels of the model's own tiles may be read at once, by the
         number of axes that the network reads, where less is computed twice then and
         the user names no size; none is once.
+    room
+        Pixels that a tile has at most where the user names no size, if that is known;
+        the model's own tiles are enlarged or halved, whatever `growth` says.
 
     Raises
     ------
@@ -189,10 +194,12 @@ def make(
     kept = read_tile(tile, care.tiling.size)
     fixed = {*care.tiling.whole, *care.tiling.exact}
     kept = {a: kept[a] for a in reached if a in kept and a not in fixed}
-    if tile is None and growth and kept:
+    if tile is None and room is not None:
+        kept, growth = fitted(reached, care.tiling, kept, room)
+    if tile is None and growth:
         multiple, halo = care.tiling.multiple, care.tiling.halo
         kept = grown(reached, multiple, halo, kept, growth[len(reached)])
-    plan = _plan(reached, care.tiling, kept, least, shortest)
+    plan = planned(reached, care.tiling, kept, least, shortest)
     normalization, values = read_normalization(
         normalize, care.normalization, normalize_over
     )
@@ -228,48 +235,7 @@ def smaller(spec: Spec, job: Job, *, least: int, shortest: int) -> Job | None:
     while any(n > tiling.multiple.get(a, 1) for a, n in kept.items()):
         longest = max(kept, key=lambda axis: kept[axis])
         kept[longest] = max(kept[longest] // 2, 1)
-        found = _plan(sizes, tiling, kept, least, shortest)
+        found = planned(sizes, tiling, kept, least, shortest)
         if math.prod(found.tile.values()) < math.prod(plan.tile.values()):
             return replace(job, plan=found)
     return None
-
-
-def _plan(
-    sizes: Mapping[str, int],
-    tiling: Tiling,
-    wished: Mapping[str, int],
-    least: int,
-    shortest: int,
-) -> Plan:
-    """Cut a frame, into greater tiles than wished where these would be too small."""
-    kept, fixed = dict(wished), {*tiling.whole, *tiling.exact}
-    for axis in set(tiling.whole) & set(tiling.exact):
-        if sizes[axis] > tiling.exact[axis]:
-            msg = (
-                f"the model reads {tiling.exact[axis]} pixels along {axis.upper()} at "
-                f"once, but the image has {sizes[axis]}: cut it to that size"
-            )
-            raise AxesError(msg)
-    while True:
-        plan = Plan(
-            {
-                axis.upper(): line(
-                    size,
-                    multiple=tiling.multiple.get(axis, 1),
-                    halo=tiling.halo.get(axis, 0),
-                    tile=kept.get(axis),
-                    least=tiling.least.get(axis, 0),
-                    exact=tiling.exact.get(axis),
-                )
-                for axis, size in sizes.items()
-            }
-        )
-        bottom = [n // tiling.multiple.get(a.lower(), 1) for a, n in plan.tile.items()]
-        cut = [a.lower() for a, tiles in plan.lines.items() if len(tiles.cuts) > 1]
-        cut = [axis for axis in cut if axis not in fixed]
-        if not cut:
-            return plan
-        smallest = min(cut, key=lambda axis: plan.tile[axis.upper()])
-        if math.prod(bottom) >= least and plan.tile[smallest.upper()] >= shortest:
-            return plan
-        kept[smallest] = 2 * kept[smallest] + tiling.multiple.get(smallest, 1)

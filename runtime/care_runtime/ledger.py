@@ -28,6 +28,10 @@ class Done:
 class Ledger(Protocol):
     """Keeps how far a restoration has come; pixels are there before it is told."""
 
+    @property
+    def plan(self) -> str:
+        """Plan by which it was begun before; empty where it was not."""
+
     def begin(self, plan: str) -> Done:
         """Tell how far it came before, by the same plan."""
 

@@ -108,14 +108,42 @@ class Package:
             raise SpecError(msg)
         return self.path(self.spec.weights.onnx)
 
-    def network(self, outputs: Sequence[str]) -> Path:
-        """Find the file that gives some outputs back and little else."""
+    def network(self, outputs: Sequence[str], precision: str = "fp32") -> Path:
+        """Find the file that gives some outputs back and little else.
+
+        Raises
+        ------
+        FileError
+            If it is missing, or not what the description says.
+        SpecError
+            If there is none of that precision.
+        """
+        best = self._variant(outputs, precision)
+        if best is not None:
+            return self.path(best)
+        if precision != "fp32":
+            msg = (
+                f"expected a network of precision {precision} for "
+                f"{', '.join(outputs)} in the package {self.folder}, found none: take "
+                "another precision"
+            )
+            raise SpecError(msg)
+        return self.onnx
+
+    def offers(self, outputs: Sequence[str], precision: str) -> bool:
+        """Whether there is a network of a precision that gives some outputs back."""
+        return precision == "fp32" or self._variant(outputs, precision) is not None
+
+    def _variant(self, outputs: Sequence[str], precision: str) -> File | None:
+        """Choose the variant of fewest outputs: fewer than the model's own network."""
         care = self.spec.care
-        best, fewest = None, len(self.spec.outputs)
+        best, fewest = None, len(self.spec.outputs) + (precision != "fp32")
         for name, variant in care.variants.items() if care else ():
-            if set(outputs) <= set(variant.outputs) and len(variant.outputs) < fewest:
+            fits = set(outputs) <= set(variant.outputs)
+            fits &= variant.precision == precision
+            if fits and len(variant.outputs) < fewest:
                 best, fewest = File(name, variant.sha256), len(variant.outputs)
-        return self.path(best) if best else self.onnx
+        return best
 
 
 def _fetched(file: File) -> Path:

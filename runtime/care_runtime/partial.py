@@ -121,6 +121,10 @@ class Partial:
         self._images.append(image)
         return lazy.view(image)
 
+    def plan(self, part: int) -> str:
+        """Tell by which plan a part of the work was begun; empty where it was not."""
+        return str(_latest(self._records).get(part, {}).get("plan", ""))
+
     def begin(self, part: int, plan: str) -> Done:
         """Tell how far a part of the work was done by the same plan."""
         self._key[part] = plan
@@ -206,6 +210,11 @@ class Part:
 
     partial: Partial
     number: int = 0
+
+    @property
+    def plan(self) -> str:
+        """Plan by which it was begun before; empty where it was not."""
+        return self.partial.plan(self.number)
 
     def begin(self, plan: str) -> Done:
         """Tell how far it came before, by the same plan."""

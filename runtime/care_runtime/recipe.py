@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from care_runtime.errors import EngineError, OptionError
-from care_runtime.package import Package
+from care_runtime.package import Package, sha256
 from care_runtime.trust import given
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Recipe:
         As `engines.load` takes them.
     outputs
         Those to compute, by name or place.
+    precision
+        Of the network, ``"fp32"`` or ``"fp16"``.
     """
 
     model: str
@@ -46,6 +48,7 @@ class Recipe:
     engine: str
     threads: int
     outputs: tuple[str | int, ...]
+    precision: str = "fp32"
 
 
 def planned(
@@ -55,6 +58,7 @@ def planned(
     engine: str,
     threads: int,
     *,
+    precision: str = "auto",
     outputs: Sequence[str] | None,
     trust: Trust,
 ) -> tuple[Restorer, Recipe]:
@@ -62,7 +66,7 @@ def planned(
 
     Parameters
     ----------
-    model, zoo, device, engine, threads, outputs, trust
+    model, zoo, device, engine, threads, precision, outputs, trust
         As `care_runtime.dask.restore` takes them.
 
     Raises
@@ -72,6 +76,7 @@ def planned(
     """
     import care_runtime
     from care_runtime import store
+    from care_runtime.precision import decide
 
     if not isinstance(model, str | Package):
         msg = (
@@ -92,21 +97,27 @@ def planned(
         engine="onnxruntime" if on_gpu else engine,
         threads=threads,
         outputs=needed,
+        precision="fp32" if on_gpu else precision,
     )
-    if on_gpu:
-        restorer.provenance["device"] = device
     network: Any = restorer.network
     names = [tensor.id for tensor in restorer.spec.outputs]
+    facts = restorer.provenance
+    if on_gpu:
+        facts["device"] = device
+        facts["precision"] = decide(precision, found, names, device)
+    path = found.network(names, facts["precision"])
+    facts["model sha256"] = sha256(path)
     places = [i for i, t in enumerate(found.spec.outputs) if t.id in names]
     recipe = Recipe(
         model if isinstance(model, str) else "",
         zoo,
-        str(found.network(names).resolve()),
-        restorer.provenance["model sha256"],
+        str(path.resolve()),
+        facts["model sha256"],
         device if on_gpu else network.device.partition(":")[0],
         network.name,
         threads,
         tuple(names if found.spec.care is not None else places),
+        facts["precision"],
     )
     return restorer, recipe
 
@@ -145,7 +156,6 @@ def network(recipe: Recipe) -> AnyEngine:
 def _file(recipe: Recipe) -> Path:
     """Find the network here: where it was at first, else by its name."""
     from care_runtime import store
-    from care_runtime.package import sha256
 
     path = Path(recipe.file)
     if path.is_file() and sha256(path) == recipe.sha256:
@@ -160,7 +170,7 @@ def _file(recipe: Recipe) -> Path:
     names = [t.id for t in package.spec.outputs]
     if package.spec.care is not None:
         names = [str(name) for name in recipe.outputs]
-    path = package.network(names)
+    path = package.network(names, recipe.precision)
     if sha256(path) != recipe.sha256:
         msg = (
             f"expected the model {recipe.model!r} on this worker to be that of the "

@@ -35,7 +35,7 @@ class Remote:
     ----------
     package
         The model, as it was found here.
-    device, engine, threads
+    device, engine, threads, precision
         As `care_runtime.dask.restore` takes them; 0 threads are one.
     """
 
@@ -43,6 +43,7 @@ class Remote:
     device: str = "auto"
     engine: str = "auto"
     threads: int = 0
+    precision: str = "auto"
 
     def lazy(self, source: Place, chosen: Options) -> Deferred:
         """Plan the restoration of what is selected of a file."""
@@ -59,6 +60,7 @@ class Remote:
             device=self.device,
             engine=self.engine,
             threads=self.threads or 1,
+            precision=self.precision,
             normalize=chosen.normalize,
             normalize_over=chosen.normalize_over,
             tile=chosen.tile,

@@ -163,6 +163,7 @@ class Restorer:
             least=getattr(self.network, "least", 0),
             shortest=getattr(self.network, "shortest", 1),
             growth=getattr(self.network, "growth", None),
+            room=getattr(self.network, "room", None),
         )
         for each in sources:
             pixels_.check(each.pixels)

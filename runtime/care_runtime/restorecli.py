@@ -16,6 +16,7 @@ from care_runtime.switches import (
     ENGINE,
     JSON,
     KEY,
+    PRECISION,
     THREADS,
     ZOO,
     elsewhere_or_later,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from care_runtime.package import Package
     from care_runtime.reading import Place
     from care_runtime.restore import Restorer
+    from care_runtime.runner import Where
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -72,6 +74,7 @@ SELECTED = ("series", "channel", "time", "z", "crop", "average")
     help="Measure percentiles of every time point, or of all; else as the model says.",
 )
 @DEVICE
+@PRECISION
 @ENGINE
 @THREADS
 @click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
@@ -103,6 +106,7 @@ def restore(
     models: tuple[str, ...],
     output: str,
     device: str,
+    precision: str,
     engine: str,
     threads: int,
     zoo: str | None,
@@ -164,8 +168,9 @@ def restore(
         chosen.needs(package.spec)
         batch.check(package.spec, files, places, chosen, others)
     show = (lambda result: None) if as_json else report.result
-    load = functools.partial(_loaded, packages, chosen, device, engine, threads)
-    far = runner.Far(dask, device, engine, threads) if dask else None
+    where = runner.Where(device, engine, threads, precision)
+    load = functools.partial(_loaded, packages, chosen, where)
+    far = runner.Far(dask, where) if dask else None
     with runner.opened(load, far, packages, files, places, chosen) as run:
 
         def one(file: Place, place: Path, wish: Options) -> Result:
@@ -216,9 +221,7 @@ def _chosen(options: dict[str, Any]) -> Options:
 def _loaded(
     packages: list[tuple[int | str | None, Package]],
     chosen: Options,
-    device: str,
-    engine: str,
-    threads: int,
+    where: Where,
 ) -> Restorer | Mixed:
     """Load the model, or one for each channel."""
     import care_runtime
@@ -229,9 +232,10 @@ def _loaded(
             channel,
             care_runtime.load(
                 package,
-                device=device,
-                engine=engine,
-                threads=threads,
+                device=where.device,
+                engine=where.engine,
+                threads=where.threads,
+                precision=where.precision,
                 outputs=chosen.needs(package.spec),
             ),
         )

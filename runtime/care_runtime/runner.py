@@ -41,6 +41,22 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """What runs the networks, as `care_runtime.load` takes it.
+
+    Parameters
+    ----------
+    device, engine, threads, precision
+        See there.
+    """
+
+    device: str = "auto"
+    engine: str = "auto"
+    threads: int = 0
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Far:
     """Workers of dask that were asked for.
 
@@ -48,14 +64,12 @@ class Far:
     ----------
     wish
         ``local:N`` or the address of a scheduler; see `cluster.connected`.
-    device, engine, threads
-        Of the workers.
+    where
+        What the workers run networks with.
     """
 
     wish: str
-    device: str
-    engine: str
-    threads: int
+    where: Where
 
 
 @contextmanager
@@ -101,8 +115,9 @@ def opened(
         raise OptionError(msg)
     remote.check(files, places, chosen)
     package = packages[0][1]
-    model = remote.Remote(package, far.device, far.engine, far.threads)
+    at = far.where
+    model = remote.Remote(package, at.device, at.engine, at.threads, at.precision)
     facts = {"model": package.spec.name, "model version": package.version}
     with cluster.connected(far.wish) as client:
         one = partial(remote.run, model, client)
-        yield Runner(one, {**facts, "device": far.device, "dask": far.wish})
+        yield Runner(one, {**facts, "device": at.device, "dask": far.wish})

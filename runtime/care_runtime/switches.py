@@ -7,7 +7,17 @@ from typing import Any
 import click
 
 DEVICE = click.option(
-    "--device", default="auto", help="auto, cpu, cuda or cuda:N.", show_default=True
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda, cuda:N, or several GPUs as cuda:0,1.",
+)
+PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="auto is fp16 on a GPU where the model has it, else fp32.",
 )
 ENGINE = click.option(
     "--engine",

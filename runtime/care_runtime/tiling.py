@@ -170,6 +170,8 @@ def grown(
     dict
         Kept size by axis.
     """
+    if not kept:
+        return {}
     # What is whole counts as if it was cut as other images would be.
     most = growth * math.prod(n + 2 * halo.get(a, 0) for a, n in kept.items())
     *others, last = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from care_runtime.errors import SpecError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,14 +23,19 @@ class Variant:
         What it gives back, in its order: some of the model's outputs.
     sha256
         Of its file.
+    precision
+        In which it computes: ``"fp32"``, or ``"fp16"`` for a GPU.
     """
 
     outputs: tuple[str, ...]
     sha256: str | None = None
+    precision: str = "fp32"
 
     def to_dict(self) -> dict[str, Any]:
         """Write plain values."""
         out: dict[str, Any] = {"outputs": list(self.outputs)}
+        if self.precision != "fp32":
+            out["precision"] = self.precision
         return out if self.sha256 is None else {**out, "sha256": self.sha256}
 
 
@@ -43,6 +50,10 @@ def write(variants: Mapping[str, Variant]) -> dict[str, Any]:
 
 
 def _variant(read: Reader) -> Variant:
-    variant = Variant(read.texts("outputs"), read.value("sha256", None))
+    precision = read.text("precision", "fp32")
+    if precision not in ("fp32", "fp16"):
+        msg = f"{read.where}: expected a precision fp32 or fp16, found {precision!r}"
+        raise SpecError(msg)
+    variant = Variant(read.texts("outputs"), read.value("sha256", None), precision)
     read.done()
     return variant

@@ -75,6 +75,8 @@ class VinoEngine:
         Pixels that a tile needs along each axis that is cut; see `SHORTEST`.
     growth : mapping
         How many times the model's own tiles may be enlarged; see `GROWTH`.
+    room, workers
+        None and 1: those of a GPU; see `Engine`.
 
     Raises
     ------
@@ -84,6 +86,8 @@ class VinoEngine:
 
     name, device, least, shortest = "openvino", "cpu", 0, SHORTEST
     growth = GROWTH
+    room: int | None = None
+    workers = 1
 
     def __init__(
         self,

@@ -121,7 +121,18 @@ def check(path: Path) -> Contents:
 
 
 def read(path: Path) -> Contents:
-    """Read a network's file, which is mapped and not held."""
+    """Read a network's file."""
+    return parse(mapped(path))
+
+
+def mapped(path: Path) -> memoryview:
+    """Open a network's file, which is mapped and not held.
+
+    Raises
+    ------
+    WireError
+        If it is empty, or too large.
+    """
     with path.open("rb") as file:
         size = file.seek(0, 2)
         if not size:
@@ -131,7 +142,7 @@ def read(path: Path) -> Contents:
             msg = f"it has {size} bytes, more than {LARGEST}"
             raise WireError(msg)
         # Not closed here: an error on its way holds parts of it.
-        return parse(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def parse(view: memoryview) -> Contents:

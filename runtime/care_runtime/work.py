@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from care_runtime import job as job_
+from care_runtime.ahead import ahead, locked
 from care_runtime.answers import collect
 from care_runtime.errors import (
     CancelledError,
@@ -16,13 +16,13 @@ from care_runtime.errors import (
     TileWarning,
 )
 from care_runtime.ledger import Done
-from care_runtime.measure import measured
-from care_runtime.operations import apply
-from care_runtime.resample import gather, samples
+from care_runtime.resample import gather
+from care_runtime.steps import left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from care_runtime.canvas import Canvas
@@ -30,14 +30,16 @@ if TYPE_CHECKING:
     from care_runtime.ledger import Ledger
     from care_runtime.normalize import Affine
     from care_runtime.spec import Spec
+    from care_runtime.steps import Step
     from care_runtime.tensor import Tensor
 
+    Computed = tuple[NDArray[np.float32], Sequence[NDArray[np.float32] | None]]
     Network = Callable[..., Sequence[NDArray[np.float32]]]
     Progress = Callable[[int, int], None] | None
     Cancel = Callable[[], bool] | None
 
-RETRIES = 2
-"""How often smaller tiles are tried where memory is short."""
+RETRIES = 8
+"""How often smaller tiles are tried where memory is short; each has half the pixels."""
 
 
 def fill_somehow(
@@ -60,26 +62,53 @@ def fill_somehow(
     TileWarning
         If tiles had to be smaller.
     """
-    for left in reversed(range(RETRIES + 1)):
+    job = _begun(spec, network, job, told.get("ledger"))
+    for tries in range(RETRIES + 1):
         try:
             return fill(spec, network, drawn, views, job, **told), job
         except OutOfMemoryError as error:
-            fewer = job_.smaller(
-                spec,
-                job,
-                least=getattr(network, "least", 0),
-                shortest=getattr(network, "shortest", 1),
-            )
-            if not left or fewer is None:
-                raise
-            was, now = (each.facts()["tile"] for each in (job, fewer))
+            fewer = _smaller(spec, network, job)
+            was = job.facts()["tile"]
+            if tries == RETRIES or fewer is None:
+                msg = (
+                    f"{error}; {tries} times, tiles were made smaller, and those of "
+                    f"{was} are the smallest that are tried: end what else takes the "
+                    "memory, or take another device"
+                )
+                raise OutOfMemoryError(msg) from error
             msg = (
-                f"memory is short for tiles of {was} ({error}): they are now {now}; "
-                "give --tile for others"
+                f"memory is short for tiles of {was} ({error}): they are now "
+                f"{fewer.facts()['tile']}; give --tile for others"
             )
             warnings.warn(msg, TileWarning, stacklevel=4)
             job = fewer
     raise AssertionError  # pragma: no cover
+
+
+def _begun(spec: Spec, network: Network, job: Job, ledger: Ledger | None) -> Job:
+    """Take the smaller tiles by which it was begun, if memory was short then."""
+    fewer: Job | None = job
+    for _ in range(RETRIES + 1 if ledger is not None and ledger.plan else 0):
+        if fewer is None or ledger is None:
+            break
+        if _plan(fewer) == ledger.plan:
+            return fewer
+        fewer = _smaller(spec, network, fewer)
+    return job
+
+
+def _smaller(spec: Spec, network: Network, job: Job) -> Job | None:
+    return job_.smaller(
+        spec,
+        job,
+        least=getattr(network, "least", 0),
+        shortest=getattr(network, "shortest", 1),
+    )
+
+
+def _plan(job: Job) -> str:
+    """Write what two runs have in common of which one goes on with the other."""
+    return f"{job.facts()} {len(job)}"
 
 
 def fill(
@@ -94,6 +123,10 @@ def fill(
     ledger: Ledger | None = None,
 ) -> int:
     """Restore tile by tile, and count the channels that were blank.
+
+    A network that has use for several threads (`workers`) computes as many tiles while
+    the ones before are written, here and in order: what is done, and what is told of
+    it, is the same as with one.
 
     Parameters
     ----------
@@ -116,94 +149,50 @@ def fill(
     ------
     CancelledError
         If that was asked for.
-    EngineError, OutOfMemoryError
+    EngineError, OutOfMemoryError, DeviceLostError
         If the network fails.
     """
     resample = job.resample
     rounded = [resample is not None and resample.rounds(v.dtype) for v in views]
-    lines = {
-        a: samples(
-            job.sizes[a], job.factors.get(a, 1.0), before=n.before, padded=n.padded
-        )
-        for a, n in job.plan.lines.items()
-    }
     known = _known(drawn, job, ledger)
     framed = any(canvas.steps for canvas in drawn)
-    held = framed or bool(job.steps)
-    blank, done = known.blank, 0
-    each_frame = len(job.planes) * len(job.plan)
-    begun = -(-known.tiles // each_frame)
-    whole = known.tiles // each_frame
-    for count, (where, affines) in enumerate(_measured(views, job, skip=whole)):
-        if affines is None:
-            done += each_frame
-            continue
-        if count >= begun:
-            blank += int(np.count_nonzero(affines[0].blank))
-        for plane in job.planes:
-            if done + len(job.plan) <= known.tiles:
-                done += len(job.plan)
-                continue
-            here = [each if job.volume else each.plane(plane) for each in affines]
-            at = None if job.volume else plane
-            came = {
-                feed.id: feed.frame(view, where, at)
-                for feed, view in zip(job.feeds, views, strict=True)
-            }
-            if held:
-                came = {name: np.asarray(frame) for name, frame in came.items()}
-            frames = _stepped(job, came)
-            for cuts in job.plan:
-                done += 1
-                if done <= known.tiles:
-                    continue
-                if cancel is not None and cancel():
-                    msg = f"stopped as asked, after {done - 1} of {len(job)} tiles"
-                    raise CancelledError(msg)
-                window = [lines[a][cut.read] for a, cut in cuts.items()]
-                tiles = [
-                    affine(gather(frame, window, round_=round_))
-                    for frame, affine, round_ in zip(frames, here, rounded, strict=True)
-                ]
-                found = ask(spec, network, tiles, here[0])
-                answers = collect(spec, tiles[0], found, here[0].blank, cuts)
-                for canvas in drawn:
-                    canvas.write(answers, here[0], (*where, plane), cuts)
-                if ledger is not None and not framed:
-                    ledger.add(Done(done, _lost(drawn), blank))
-                if progress is not None:
-                    progress(done, len(job))
+    reading = Lock()  # not every array may be read by several threads
+
+    def compute(step: Step) -> Computed:
+        with reading:
+            pixels = [
+                gather(frame, step.window, round_=round_)
+                for frame, round_ in zip(step.frames, rounded, strict=True)
+            ]
+        tiles = [a(x) for a, x in zip(step.affines, pixels, strict=True)]
+        return tiles[0], ask(spec, network, tiles, step.affines[0])
+
+    blank = known.blank
+    steps = locked(left(views, job, known, framed=framed), reading)
+    with ahead(steps, compute, getattr(network, "workers", 1)) as running:
+        for step, computed in running:
+            if cancel is not None and cancel():
+                done = step.number - 1
+                msg = f"stopped as asked, after {done} of {len(job)} tiles"
+                raise CancelledError(msg)
+            x, found = computed()
+            here, blank = step.affines[0], step.blank
+            answers = collect(spec, x, found, here.blank, step.cuts)
             for canvas in drawn:
-                canvas.finish((*where, plane), came)
+                canvas.write(answers, here, step.where, step.cuts)
+            del computed, x, found, answers  # while the next tile is computed
+            if ledger is not None and not framed:
+                ledger.add(Done(step.number, _lost(drawn), blank))
+            if progress is not None:
+                progress(step.number, len(job))
+            if not step.last:
+                continue
+            for canvas in drawn:
+                canvas.finish(step.where, step.came)
             # A frame that is changed as a whole in the end is begun anew until then.
             if ledger is not None and framed:
-                ledger.add(Done(done, _lost(drawn), blank))
+                ledger.add(Done(step.number, _lost(drawn), blank))
     return blank
-
-
-def _measured(
-    views: Sequence[NDArray[Any]], job: Job, *, skip: int
-) -> Iterator[tuple[tuple[int, int, int], list[Affine] | None]]:
-    """Go through what the network reads with the normalization of every input."""
-    each = [
-        measured(view, job, job.resample, feed=feed, skip=skip)
-        for view, feed in zip(views, job.feeds, strict=True)
-    ]
-    for found in zip(*each, strict=True):
-        affines = [affine for _, affine in found if affine is not None]
-        yield found[0][0], affines or None
-
-
-def _stepped(job: Job, came: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """Take the steps of every input, which may refer to others as they came."""
-    return [
-        apply(
-            feed.steps,
-            came[feed.id],
-            {name: frame for name, frame in came.items() if name != feed.id},
-        )
-        for feed in job.feeds
-    ]
 
 
 def _lost(drawn: Sequence[Canvas]) -> tuple[int, ...]:
@@ -212,8 +201,7 @@ def _lost(drawn: Sequence[Canvas]) -> tuple[int, ...]:
 
 def _known(drawn: Sequence[Canvas], job: Job, ledger: Ledger | None) -> Done:
     """Ask how far it came before, and count on from there."""
-    facts = job.facts()
-    known = Done() if ledger is None else ledger.begin(f"{facts} {len(job)}")
+    known = Done() if ledger is None else ledger.begin(_plan(job))
     for number, canvas in enumerate(drawn):
         canvas.saturated = known.saturated[number] if known.tiles else 0
     return known

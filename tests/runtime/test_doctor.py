@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from care_runtime import cache, doctor, engine, memory, vino, wheels
+from care_runtime import gpu as gpu_
 from care_runtime.cli import main
 from care_runtime.errors import EngineError
 
@@ -25,7 +26,7 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Names:
     found = dict(SOUND)
     monkeypatch.setattr(wheels, "installed", lambda: found)
     monkeypatch.setattr(wheels, "cuda_wanted", lambda: 13)
-    monkeypatch.setattr(engine, "gpus", lambda: 0)
+    monkeypatch.setattr(gpu_, "count", lambda: 0)
     monkeypatch.setattr(doctor, "_card", lambda: False)
     monkeypatch.setattr(doctor, "_loads", lambda library: False)
     monkeypatch.setattr(vino, "installed", lambda: False)
@@ -38,8 +39,8 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Names:
 def gpu(names: Names, monkeypatch: pytest.MonkeyPatch) -> Names:
     """Fake a GPU on which all is well."""
     names |= {"nvidia-cudnn-cu13": "9.1", "nvidia-cuda-runtime": "13.0.1"}
-    monkeypatch.setattr(engine, "gpus", lambda: 1)
-    monkeypatch.setattr(engine, "driver_cuda", lambda: (13, 0))
+    monkeypatch.setattr(gpu_, "count", lambda: 1)
+    monkeypatch.setattr(gpu_, "driver_cuda", lambda: (13, 0))
     make = engine.Engine
 
     def run(network: bytes, device: str, **options: Any) -> engine.Engine:
@@ -160,7 +161,7 @@ def test_a_gpu_and_the_wheel_for_cpus(gpu: Names) -> None:
 
 
 def test_an_old_driver(gpu: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "driver_cuda", lambda: (12, 4))
+    monkeypatch.setattr(gpu_, "driver_cuda", lambda: (12, 4))
     found = look("driver")
     assert found.status == "fault"
     assert "12.4" in found.found

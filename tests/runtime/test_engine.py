@@ -10,7 +10,7 @@ import pytest
 import tiny
 from tiny import one_line
 
-from care_runtime import engine as engine_
+from care_runtime import gpu
 from care_runtime.engine import Engine
 from care_runtime.errors import EngineError, OptionError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NO_GPU = engine_.gpus() == 0
+NO_GPU = gpu.count() == 0
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_auto_without_a_gpu_is_the_cpu(
 
 
 def test_fewer_gpus_than_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_, "gpus", lambda: 1)
+    monkeypatch.setattr(gpu, "count", lambda: 1)
     with pytest.raises(EngineError, match=r"'cuda:1'.*only 1") as error:
         Engine(file, "cuda:1")
     one_line(error.value)

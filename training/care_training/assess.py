@@ -7,14 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import care_runtime
-from care_runtime import store, tiff
-from care_runtime.axes import canonical
+from care_runtime import store
 from care_runtime.contract import supported
 from care_runtime.errors import TrainingError
 from care_runtime.files import written
-from care_training import describe, evaluate, export, fit, folders, networks, plot
+from care_training import (
+    describe,
+    evaluate,
+    export,
+    fit,
+    folders,
+    networks,
+    plot,
+    sample,
+)
 from care_training.calibration import Calibration, foreground
-from care_training.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,22 +150,6 @@ def _rescaled(
     text += f"{before:.3f} to {after:.3f}.\n"
 
     def fill(_: Restorer) -> export.Contents:
-        return export.Contents(_sample(old), text, facts, curves)
+        return export.Contents(sample.read(old), text, facts, curves)
 
     return export.export(network, spec, fill, out / old.folder.name)
-
-
-def _sample(old: Package) -> Sample:
-    assert old.spec.input.sample is not None
-    low = tiff.read(old.path(old.spec.input.sample))
-    truth = old.folder / "sample_truth.tif"
-    images = [canonical(low.pixels, low.axes)[0, 0]]
-    if truth.is_file():
-        high = tiff.read(truth)
-        images.append(canonical(high.pixels, high.axes)[0, 0])
-    planes = "Z" in old.spec.input.letters
-    shaped = [
-        view if planes and (view.shape[1] > 1 or i == 0) else view[:, 0]
-        for i, view in enumerate(images)
-    ]
-    return Sample(*shaped)

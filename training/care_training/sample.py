@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime import picture, tiff
+from care_runtime.axes import canonical
 from care_runtime.contract import supported
 from care_runtime.image import Image
 from care_runtime.verify import extended
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from care_runtime.package import Package
     from care_runtime.restore import Restorer
     from care_runtime.spec import Spec
 
@@ -70,6 +72,23 @@ def write(sample: Sample, restorer: Restorer, folder: Path) -> None:
     side = min(*shown[0].shape, 256)
     crops = [plane[:side, :side] for plane in shown]
     picture.write_png(folder / "cover.png", _two_to_one(picture.side_by_side(crops)))
+
+
+def read(package: Package) -> Sample:
+    """Read the sample of a package, and its truth if there is one."""
+    assert package.spec.input.sample is not None
+    low = tiff.read(package.path(package.spec.input.sample))
+    truth = package.folder / "sample_truth.tif"
+    images = [canonical(low.pixels, low.axes)[0, 0]]
+    if truth.is_file():
+        high = tiff.read(truth)
+        images.append(canonical(high.pixels, high.axes)[0, 0])
+    volume = "Z" in package.spec.input.letters
+    shaped = [
+        view if volume and (view.shape[1] > 1 or i == 0) else view[:, 0]
+        for i, view in enumerate(images)
+    ]
+    return Sample(*shaped)
 
 
 def planes(low: Image, restored: Image) -> list[NDArray[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tempfile
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ import click
 from care_training import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -41,28 +42,51 @@ WEB_ASSETS = click.option(
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
     help="Sign the lists with this secret key (care-train key, or minisign -G).",
 )
+@click.option(
+    "--fp16",
+    is_flag=True,
+    help="Add networks in half precision for GPUs, if they do the same.",
+)
 def publish(
     folder: Path,
     packages: tuple[Path, ...],
     web_assets: Path | None,
     sign: Path | None,
+    fp16: bool,
 ) -> None:
     """Lay out the zoo in DIR for any web server, or add each PACKAGE to it.
 
     Without a PACKAGE, all models of the checkout are published. What was published once
-    is never replaced. The gallery, index.html, shows the models of this call.
+    is never replaced. The gallery, index.html, shows the models of this call. Packages
+    of --fp16 have a version of their own, as 1.0.0+fp16.
     """
     from care_runtime.package import read_folder
     from care_training import gallery, zoo
     from care_training import publish as publish_
 
     chosen = packages or zoo.packages()
-    models = publish_.publish(folder, chosen, _signer(sign) if sign else None)
+    signer = _signer(sign) if sign else None
+    with tempfile.TemporaryDirectory() as scratch:
+        laid = _halved(chosen, pathlib.Path(scratch)) if fp16 else chosen
+        models = publish_.publish(folder, laid, signer)
     shown = [read_folder(place) for place in chosen if place.is_dir()]
     gallery.write(shown, folder, web_assets=web_assets)
     for model in models:
         click.echo(f"{model.file} sha256:{model.sha256}")
     click.echo(f"{folder}: {len(models)} package(s); serve it, and give --zoo ADDRESS")
+
+
+def _halved(packages: Sequence[Path], scratch: Path) -> list[Path]:
+    """Copy packages, and give each its networks in half precision."""
+    from care_training import half
+
+    made = []
+    for place in packages:
+        found, known = half.add(place, scratch / place.resolve().name)
+        made.append(found.folder)
+        for name, agreement in known.items():
+            click.echo(f"{found.folder.name}: {name} {agreement}")
+    return made
 
 
 def _signer(path: Path) -> Callable[[bytes], bytes]:
