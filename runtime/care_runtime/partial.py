@@ -127,7 +127,13 @@ class Partial:
 
     def begin(self, part: int, plan: str) -> Done:
         """Tell how far a part of the work was done by the same plan."""
+        smaller = self._key.get(part, plan) != plan  # memory was short in this run
         self._key[part] = plan
+        if smaller:
+            self._last = None
+            if self._committed is not None:
+                self._commit(part, Done())
+            return Done()
         found = _latest(self._records).get(part, {})
         if not found:
             return Done()

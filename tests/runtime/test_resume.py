@@ -25,7 +25,7 @@ from tiny import noise
 
 from care_runtime import batch, journal, partial, scratch, writing
 from care_runtime.batch import Options, Result
-from care_runtime.errors import CancelledError
+from care_runtime.errors import CancelledError, OutOfMemoryError
 from care_runtime.form import Form
 from care_runtime.mixed import Mixed
 from care_runtime.restore import Restorer
@@ -192,6 +192,41 @@ def test_what_was_done_is_not_done_again(restorer: Make, tmp_path: Path) -> None
     total = 5 * 6
     assert len(calls) == total - 7
     assert result.notes == ("went on with what was done before: 7 tiles",)
+
+
+@pytest.mark.parametrize("every", [0, 1000])
+@pytest.mark.parametrize("end", [KillError, CancelledError])
+def test_smaller_tiles_have_done_nothing_yet(
+    restorer: Make, tmp_path: Path, every: float, end: type[BaseException]
+) -> None:
+    """What greater tiles did, before memory was short, is not theirs."""
+    source = write(tmp_path / "a.tif", noise("YX", Y=80, X=90))
+    good, target = restorer("identity2d"), tmp_path / "b.tif"
+    assert run(good, source, tmp_path / "whole.tif").status == "done"
+    sizes: list[int] = []
+
+    def network(x: Any) -> Any:
+        sizes.append(x.size)
+        if len(sizes) == 6:
+            msg = "too large"
+            raise OutOfMemoryError(msg)
+        if len(sizes) > 6:
+            assert x.size < sizes[0]
+            raise end
+        return good.network(x)
+
+    try:
+        result = run(Restorer(good.spec, network), source, target, every)
+        assert result.status == "failed"
+    except KillError:
+        assert end is KillError
+    assert len(sizes) == 7
+    seen: list[int] = []
+    rest = Restorer(good.spec, lambda x: seen.append(x.size) or good.network(x))
+    assert run(rest, source, target, resume=True).status == "done"
+    pixels = tifffile.imread(target)
+    np.testing.assert_array_equal(pixels, tifffile.imread(tmp_path / "whole.tif"))
+    assert sum(seen) >= pixels.size  # by whichever plan, all of it
 
 
 def test_without_resume_it_begins_anew(restorer: Make, tmp_path: Path) -> None:
