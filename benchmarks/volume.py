@@ -5,8 +5,9 @@ each part takes: reading, measuring percentiles, the network, writing, and what 
 (normalizing, copying, cutting tiles; on a GPU, where parts go on beside each other,
 what of them the network does not hide). Beside it the time of ``care-run restore`` as
 a process of its own, from its start to its end. Medians of the rounds are printed.
-Run with ``python benchmarks/volume.py --device cuda``; on a CPU it takes minutes a
-round, and ``--shape 32,256,256`` a smaller volume. Needs the extra ``training``.
+Run with ``python benchmarks/volume.py --device cuda``, and with ``--fp16`` for a
+package that has its network in half precision, too; on a CPU it takes minutes a round,
+and ``--shape 32,256,256`` a smaller volume. Needs the extra ``training``.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,34 +30,45 @@ PERCENTILES = 2, 99.8
 
 
 class Timed:
-    """A network, and the time that somebody waited for it."""
+    """A network, and the time in which it computed one tile or several."""
 
     def __init__(self, network: Any) -> None:
         self.network, self.seconds = network, 0.0
+        self._lock, self._running, self._since = threading.Lock(), 0, 0.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
 
     def __call__(self, *tiles: Any) -> Any:
         """Run the network on a tile of each of its inputs."""
-        started = time.perf_counter()
-        found = self.network(*tiles)
-        self.seconds += time.perf_counter() - started
-        return found
+        with self._lock:
+            if not self._running:
+                self._since = time.perf_counter()
+            self._running += 1
+        try:
+            return self.network(*tiles)
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self.seconds += time.perf_counter() - self._since
 
 
-def package(folder: Path) -> Path:
-    """Write a package with the default network."""
-    from care_training import describe, export, networks
+def package(folder: Path, *, fp16: bool = False) -> Path:
+    """Write a package with the default network, if asked in half precision, too."""
+    from care_training import describe, export, half, networks
     from care_training.sample import Sample
     from care_training.unet import UNetConfig
 
     network = networks.build(UNetConfig(dims=3))
     spec = describe.describe(network.form, name="unet3", description="Random weights.")
-    low = np.random.default_rng(0).poisson(100, (1, 32, 64, 64)).astype(np.uint16)
-    contents = export.Contents(Sample(low), "# Random weights")
+    low, truth = np.random.default_rng(0).poisson(100, (2, 1, 32, 64, 64))
+    sample = Sample(low.astype(np.uint16), truth.astype(np.uint16))
+    contents = export.Contents(sample, "# Random weights")
     export.export(network, spec, lambda _: contents, folder)
-    return folder
+    if not fp16:
+        return folder
+    return half.add(folder, folder.with_name("halved"))[0].folder
 
 
 def timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
@@ -83,11 +96,12 @@ def warm(restorer: Any, file: Path, out: Path) -> dict[str, float]:
     return parts | {"around": around, "total": total}
 
 
-def cold(folder: Path, file: Path, out: Path, device: str) -> float:
+def cold(folder: Path, file: Path, out: Path, device: str, precision: str) -> float:
     """Restore a file by the command."""
     command = [*RUN, str(file), "-m", str(folder), "-o", str(out), "--overwrite"]
+    command += ["--device", device, "--precision", precision]
     started = time.perf_counter()
-    subprocess.run([*command, "--device", device], check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - started
 
 
@@ -97,6 +111,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--fp16", action="store_true")
     parser.add_argument("--shape", default="100,1024,1024")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
@@ -104,15 +120,19 @@ def main() -> None:
     print(unets.machine())
     with tempfile.TemporaryDirectory() as name:
         folder, file, out = (Path(name, n) for n in ("package", "in.tif", "out.tif"))
-        package(folder)
+        folder = package(folder, fp16=asked.fp16)
         pixels = np.random.default_rng(0).poisson(100, shape).astype(np.uint16)
         care_runtime.write(file, care_runtime.Image(pixels, "ZYX"))
-        restorer = care_runtime.load(folder, device=asked.device)
+        where = {"device": asked.device, "precision": asked.precision}
+        restorer = care_runtime.load(folder, **where)
         restorer.network = Timed(restorer.network)
-        restorer(pixels[:16, :64, :64], "ZYX")
+        # A GPU chooses its algorithms for each shape of tiles, and keeps their memory.
+        on_cpu = restorer.network.device == "cpu"
+        restorer(pixels[:16, :64, :64] if on_cpu else pixels, "ZYX")
         rounds = [warm(restorer, file, out) for _ in range(asked.rounds)]
-        starts = [cold(folder, file, out, asked.device) for _ in range(asked.rounds)]
-    engine = f"{restorer.network.device}, {restorer.network.name}"
+        starts = [cold(folder, file, out, **where) for _ in range(asked.rounds)]
+    numbers = restorer.provenance["precision"]
+    engine = f"{restorer.network.device}, {restorer.network.name}, {numbers}"
     print(f"{' x '.join(map(str, shape))} on {engine}; median seconds")
     for part in rounds[0]:
         print(f"  {part:12} {statistics.median(r[part] for r in rounds):8.3f}")

@@ -128,8 +128,10 @@ def _require_one(tensor: Tensor, where: str) -> None:
         raise SpecError(msg)
 
 
-def _one_grid(spec: Spec) -> list[Axis]:
+def _one_grid(spec: Spec) -> list[tuple[Axis, str]]:
     """Return the axes of space of the first input, with the sizes that all have.
+
+    Beside each is the field that has its size, for errors.
 
     Raises
     ------
@@ -138,6 +140,7 @@ def _one_grid(spec: Spec) -> list[Axis]:
     """
     first = [axis for axis in spec.input.axes if axis.kind == "space"]
     found = {axis.letter: axis for axis in first}
+    named = {axis.letter: f"inputs[0].axes, {axis.id}" for axis in first}
     for number, tensor in enumerate(spec.inputs):
         own = {axis.letter: axis for axis in tensor.axes if axis.kind == "space"}
         where = f"inputs[{number}].axes"
@@ -153,13 +156,14 @@ def _one_grid(spec: Spec) -> list[Axis]:
             known = found[letter]
             if known.size is None or _refers(spec, known, 0):
                 found[letter] = replace(known, size=axis.size)
+                named[letter] = f"{where}, {axis.id}"
             elif axis.size != known.size:
                 msg = (
                     f"{where}, {axis.id}: expected the size of the first input, "
                     f"{known.size}, found {axis.size}: only inputs of one grid are run"
                 )
                 raise SpecError(msg)
-    return list(found.values())
+    return [(axis, named[letter]) for letter, axis in found.items()]
 
 
 def _refers(spec: Spec, axis: Axis, number: int) -> bool:
@@ -182,10 +186,10 @@ def _tiling(spec: Spec) -> Tiling:
     space = _one_grid(spec)
     multiple, least, exact, halos = {}, {}, {}, {}
     whole = []
-    for axis in space:
+    for axis, where in space:
         name = axis.letter.lower()
         halo = _halo(spec, axis.letter)
-        size, grid = _sizes(axis, TILES.get(len(space), 64))
+        size, grid = _sizes(axis, TILES.get(len(space), 64), where)
         multiple[name] = grid
         lost = any(axis.letter not in output.letters for output in spec.outputs)
         if size is not None:
@@ -204,13 +208,13 @@ def _tiling(spec: Spec) -> Tiling:
     return Tiling(multiple, halos, kept, tuple(dict.fromkeys(whole)), least, exact)
 
 
-def _sizes(axis: Axis, wished: int) -> tuple[int | None, int]:
+def _sizes(axis: Axis, wished: int, where: str) -> tuple[int | None, int]:
     """Return the one size that is used, if there is only one, and the grid."""
     match axis.size:
         case int(size):
-            return _positive(size, axis), 1
+            return _positive(size, where), 1
         case SteppedSize(least, step):
-            _positive(least, axis)
+            _positive(least, where)
             if step <= 0:
                 return least, 1
             if least % step:
@@ -218,13 +222,13 @@ def _sizes(axis: Axis, wished: int) -> tuple[int | None, int]:
             return None, step
         case None:
             return None, 1
-    msg = f"inputs[0].axes, {axis.id}: expected a size of its own, found {axis.size}"
+    msg = f"{where}: expected a size of its own, found {axis.size}"
     raise SpecError(msg)
 
 
-def _positive(size: int, axis: Axis) -> int:
+def _positive(size: int, where: str) -> int:
     if size < 1:
-        msg = f"inputs[0].axes, {axis.id}: expected a size of 1 or more, found {size}"
+        msg = f"{where}: expected a size of 1 or more, found {size}"
         raise SpecError(msg)
     return size
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import care_zoo
 from care_runtime import addresses, cache, package, registry, sources
@@ -150,7 +151,8 @@ def _sources(entry: Entry, zoo: Zoo | None, progress: Any) -> list[Source]:
     elif zoo is not None:
         found += [
             lambda: _kept(entry),
-            fetched(f"{zoo.place}/{entry.file}", given=True),
+            # S3 takes a plus for a space, as in 1.0.0+fp16.zip.
+            fetched(f"{zoo.place}/{quote(entry.file)}", given=True),
         ]
     if any(own.sha256 == entry.sha256 for own in sources.own()):
         found.append(lambda: _in_folder(entry, care_zoo.MODELS))

@@ -23,6 +23,8 @@ from care_runtime.package import sha256
 from care_runtime.tensor import ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from care_runtime.package import Package
     from care_runtime.tensor import Axis, Tensor
 
@@ -69,8 +71,7 @@ def _run(package: Package, network: Path) -> str | None:
             "this program cannot start one (it is frozen); run care-run verify on it "
             "with the same CARE_HOME"
         )
-    images = [_input(package, tensor) for tensor in package.spec.inputs]
-    words = ["-P", "-m", "care_runtime.trial", str(network), *images]
+    words = ["-P", "-m", "care_runtime.trial", str(network), *_inputs(package)]
     try:
         done = subprocess.run(
             [sys.executable, *words],
@@ -93,21 +94,41 @@ def _run(package: Package, network: Path) -> str | None:
     return f"it failed within {MEMORY >> 30} GiB ({lines[-1][:300]})"
 
 
-def _input(package: Package, tensor: Tensor) -> str:
-    """Name the file of a test input, or write the smallest shape."""
-    if tensor.test is not None:
-        return str(package.path(tensor.test))
-    return ",".join(str(_size(axis)) for axis in tensor.axes)
+def _inputs(package: Package) -> list[str]:
+    """Name the files of the test inputs, or write small shapes that fit together.
+
+    Where one input has no test, none is taken: its size would be another than theirs.
+    """
+    inputs = package.spec.inputs
+    tests = [tensor.test for tensor in inputs if tensor.test is not None]
+    if len(tests) == len(inputs):
+        return [str(package.path(test)) for test in tests]
+    return [
+        ",".join(str(_size(axis, inputs)) for axis in tensor.axes) for tensor in inputs
+    ]
 
 
-def _size(axis: Axis) -> int:
+def _size(axis: Axis, inputs: Sequence[Tensor], depth: int = 0) -> int:
+    """Choose the size of an axis, that of another where it refers to one.
+
+    A free axis of space is as long as that of another input: all have one grid.
+    """
     match axis.size:
         case int(size):
             return size
         case SteppedSize(least, step):
             return least + step * max(0, -(-(FREE - least) // max(step, 1)))
-        case ReferenceSize():
-            return FREE
+        case ReferenceSize(tensor, name, offset):
+            known = [
+                a for t in inputs if t.id == tensor for a in t.axes if a.id == name
+            ]
+            if not known or depth > len(inputs):  # it refers to none, or in a circle
+                return FREE
+            return max(1, _size(known[0], inputs, depth + 1) + offset)
+    if axis.kind == "space":
+        alike = [a for t in inputs for a in t.axes if a.letter == axis.letter]
+        fixed = [a for a in alike if isinstance(a.size, int | SteppedSize)]
+        return _size(fixed[0], inputs) if fixed else FREE
     return {"batch": 1, "channel": max(1, len(axis.channels))}.get(axis.kind, FREE)
 
 

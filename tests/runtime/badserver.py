@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a folder with a fault.
+    """Serves a folder with a fault; a plus in an address is a space to it, as to S3.
 
     `fault` is one of: "" (none), "404", "500", "changed", "truncated" (less than
     announced), "cut" (once, then whole), "short" (less, and announces that), "slow"
@@ -55,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
         """Answer, or misbehave."""
         wanted = self.headers.get("Range")
         self.server.asked.append((self.path, wanted))
-        file, fault = self.server.folder / self.path.lstrip("/"), self.server.fault
+        name, fault = unquote_plus(self.path).lstrip("/"), self.server.fault
+        file = self.server.folder / name
         if not file.is_file() or fault in ("404", "500"):
             self.send_error(500 if fault == "500" else 404)
             return

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import pytest
 import tifffile
+import tiny
+import yaml
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 from others import (
@@ -25,9 +27,10 @@ from others import (
 from tiny import noise, one_line
 
 import care_runtime
-from care_runtime import Image, Mixed
+from care_runtime import Image, Mixed, trial
 from care_runtime import dask as dask_
 from care_runtime import package as package_
+from care_runtime._parse import Reader
 from care_runtime.cli import main
 from care_runtime.errors import (
     AxesError,
@@ -37,6 +40,7 @@ from care_runtime.errors import (
     SpecError,
 )
 from care_runtime.spec import Spec
+from care_runtime.tensor import parse_tensor
 from care_runtime.verify import verify
 
 if TYPE_CHECKING:
@@ -298,6 +302,59 @@ def _fields(spec: Spec) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
 
 
+# the first run of a network from elsewhere
+
+
+def free(*letters: str) -> dict[str, Any]:
+    """Describe the first input, some of whose axes may have any size."""
+    found = plane(96)
+    for each in found["axes"]:
+        if each["id"] in letters:
+            del each["size"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("first", "sizes", "side"),
+    [
+        (plane(96), None, 96),
+        (plane({"min": 100, "step": 16}), None, 100),
+        (plane({"min": 16, "step": 9}), None, 70),
+        (free(*"yx"), None, 64),
+        (free(*"yx"), 96, 96),
+        (free("y"), 96, 96),
+        (plane({"tensor_id": "mask", "axis_id": "y"}), 96, 96),
+        (plane({"tensor_id": "mask", "axis_id": "y"}), None, 64),  # in a circle
+        (plane({"tensor_id": "none", "axis_id": "y"}), None, 64),
+    ],
+)
+def test_trial_sizes_fit_together(first: Any, sizes: Any, side: int) -> None:
+    described = (Reader.of(each, "input") for each in (first, second(sizes=sizes)))
+    found = [parse_tensor(each, "preprocessing") for each in described]
+    shapes = [[trial._size(a, found) for a in each.axes] for each in found]
+    assert shapes == [[1, 1, side, side], [1, 2, side, side]]
+
+
+@pytest.mark.parametrize("tested", [(), (0,), (1,), (0, 1)])
+def test_a_trial_of_two_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tested: Any
+) -> None:
+    monkeypatch.setenv("CARE_HOME", str(tmp_path / "home"))
+    size = {"min": 96, "step": 16}
+    folder = package_of_two(tmp_path / "model", size)
+    values = yaml.safe_load((folder / "rdf.yaml").read_text("utf-8"))
+    for number in tested:
+        name = f"test_{number}.npy"
+        np.save(folder / name, np.zeros((1, number + 1, 112, 112), np.float32))
+        values["inputs"][number]["test_tensor"] = {"source": name}
+    tiny.write_description(folder, values)
+    found = package_.read(folder, tmp_path)
+    shown = trial._inputs(found)
+    files = [str(folder / f"test_{number}.npy") for number in range(2)]
+    assert shown == (files if len(tested) == 2 else ["1,1,96,96", "1,2,96,96"])
+    care_runtime.load(found, device="cpu", engine="onnxruntime")
+
+
 # what is refused
 
 
@@ -342,6 +399,28 @@ def test_inputs_that_do_not_fit_are_named(
     with pytest.raises(SpecError, match=match) as error:
         load(folder)
     assert "'of others'" in one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "match"),
+    [
+        (-3, "axes, y: expected a size of 1 or more, found -3"),
+        ({"min": -16, "step": 16}, "axes, y: expected a size of 1 or more, found -16"),
+        (
+            {"tensor_id": "raw", "axis_id": "y", "offset": 8},
+            "axes, y: expected a size of its own, found that of 'y' of 'raw'",
+        ),
+    ],
+)
+def test_the_input_is_named_that_has_the_size(
+    tmp_path: Path, size: Any, match: str
+) -> None:
+    first = plane(1)
+    for known in first["axes"][2:]:
+        del known["size"]
+    folder = package(tmp_path, joint(), [first, second(sizes=size)], answer(halo=4))
+    with pytest.raises(SpecError, match=rf"inputs\[1\]\.{match}"):
+        load(folder)
 
 
 @pytest.mark.parametrize(

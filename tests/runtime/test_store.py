@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from badserver import serving
 from tiny import noise, one_line
 
 import care_runtime
@@ -201,6 +202,20 @@ def test_fetched_once_and_kept(
     image = noise("YX", Y=9, X=9)
     assert (first(image, "YX").image == again(image, "YX").image).all()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("place", ["address", "folder"])
+def test_a_version_with_a_plus(zoo: Zoo, place: str) -> None:
+    found = zoo.served / "tiny" / "1.0.0+fp16.zip"
+    found.write_bytes((zoo.served / "tiny" / "1.0.0.zip").read_bytes())
+    listed = f"tiny/1.0.0+fp16.zip sha256:{package_.sha256(found)}\n"
+    (zoo.served / "registry.txt").write_text(listed)
+    with serving(zoo.served) as server:
+        where = server.address if place == "address" else str(zoo.served)
+        store.locate("tiny@1.0.0+fp16", zoo=where)
+        kept = zoo.kept.with_name("1.0.0+fp16.zip")
+        assert kept.is_file() == (place == "address")
+        assert server.count("/tiny/1.0.0%2Bfp16.zip") == (place == "address")
 
 
 def test_a_changed_byte_on_the_server(zoo: Zoo) -> None:

@@ -99,8 +99,9 @@ def test_a_good_one_is_run_once(package: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_without_a_test_input(package: Path) -> None:
     found = package_.read(package, package)
     bare = replace(found.spec, inputs=(replace(found.spec.input, test=None),))
-    assert trial._input(found, bare.input) == "1,1,64,64"
-    trial.require(replace(found, spec=bare), found.onnx)
+    bare_ = replace(found, spec=bare)
+    assert trial._inputs(bare_) == ["1,1,64,64"]
+    trial.require(bare_, found.onnx)
 
 
 def test_time(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import pytest
+import yaml
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
@@ -16,10 +18,11 @@ from care_runtime import package as package_
 from care_runtime.engine import Engine
 from care_runtime.errors import ExportError
 from care_runtime.restore import Restorer
-from care_training import half
+from care_training import export, fit, half, networks, sample
 from care_training.cli import main
 from care_training.half import Agreement
 from care_training.halving import emulated, halved
+from care_training.pairs import Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,11 +215,10 @@ def test_what_rounds_is_the_same_network(name: str) -> None:
     [
         ({"mean": 9e-3}, (30.0, 30.04), None),
         ({"mean": 9e-3}, (30.0, 29.96), None),
-        ({"mean": 0.0}, None, None),
         ({"mean": 1.1e-2}, (30.0, 30.0), "'mean' differs"),
         ({"mean": 0.0, "std": 0.5}, (30.0, 30.0), "'std' differs"),
         ({"mean": float("nan")}, (30.0, 30.0), "'mean' differs"),
-        ({"mean": float("inf")}, None, "'mean' differs"),
+        ({"mean": float("inf")}, (30.0, 30.0), "'mean' differs"),
         ({"mean": 0.0}, (30.0, 29.94), "PSNR is 29.940 dB"),
         ({"mean": 0.0}, (30.0, 30.06), "PSNR is 30.060 dB"),
         ({"mean": 0.0}, (30.0, float("nan")), "PSNR is nan"),
@@ -311,6 +313,46 @@ def test_published_with_half_precision(tmp_path: Path) -> None:
     plain = store.locate("denoise_planaria@1.0.0", zoo=str(tmp_path / "zoo"))
     assert not plain.offers(["mean"], "fp16")
     assert not [*PLANARIA.glob("*fp16*")]
+
+
+def test_the_gallery_shows_what_was_published(tmp_path: Path) -> None:
+    line = ["publish", str(tmp_path / "zoo"), str(PLANARIA), "--fp16"]
+    assert CliRunner().invoke(main, line).exit_code == 0
+    page = (tmp_path / "zoo" / "index.html").read_text("utf-8")
+    assert 'href="denoise_planaria/1.0.0%2Bfp16.zip"' in page
+    assert "Half precision" in page
+
+
+def test_without_a_truth(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(PLANARIA, bare)
+    (bare / "sample_truth.tif").unlink()
+    values = yaml.safe_load((bare / "rdf.yaml").read_text("utf-8"))
+    values["attachments"] = [
+        each for each in values["attachments"] if each["source"] != "sample_truth.tif"
+    ]
+    (bare / "rdf.yaml").write_text(yaml.safe_dump(values), "utf-8")
+    line = ["publish", str(tmp_path / "zoo"), str(bare), "--fp16"]
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == 1
+    assert "export it with a truth" in result.output
+    assert not (tmp_path / "zoo").exists()
+    own = sample.read(package_.read_folder(PLANARIA))
+    pairs = [Pair("other", own.low, own.truth)]
+    _, known = half.add(bare, tmp_path / "halved", pairs)
+    assert abs(np.subtract(*known["model.fp16.onnx"].psnr)) < half.LOSS
+
+
+def test_it_may_be_trained_further(made: Any) -> None:
+    package, _ = made
+    weights = []
+    for each in (package_.read_folder(PLANARIA), package):
+        config = networks.read(export.read_config(each))
+        assert config.dims == 3
+        weights.append(fit.network(config, 0, each).state_dict())
+    assert weights[0].keys() == weights[1].keys()
+    for name, value in weights[0].items():
+        np.testing.assert_array_equal(value, weights[1][name])
 
 
 @pytest.mark.slow

@@ -57,12 +57,11 @@ class Agreement:
     differences
         Largest one by output, as a fraction of the range.
     psnr
-        In float32 and in half precision, in dB, against the truth; None where there is
-        no truth.
+        In float32 and in half precision, in dB, against the truth.
     """
 
     differences: dict[str, float]
-    psnr: tuple[float, float] | None = None
+    psnr: tuple[float, float]
 
     @property
     def problem(self) -> str | None:
@@ -73,17 +72,18 @@ class Agreement:
                     f"its output {name!r} differs from float32 by {value:.2g} of the "
                     f"range, more than {CLOSE:g}"
                 )
-        if self.psnr is not None and not abs(self.psnr[1] - self.psnr[0]) < LOSS:
-            full, half = self.psnr
+        full, half = self.psnr
+        if not abs(half - full) < LOSS:
             return f"its PSNR is {half:.3f} dB, and not {full:.3f} dB as in float32"
         return None
 
     def __str__(self) -> str:
         worst = max(self.differences.values())
-        said = f"differs from float32 by {worst:.2g} of the range at most"
-        if self.psnr is None:
-            return f"{said}; no truth, so that no PSNR was compared"
-        return f"{said}, PSNR {self.psnr[1]:.3f} dB ({self.psnr[0]:.3f} in float32)"
+        full, half = self.psnr
+        return (
+            f"differs from float32 by {worst:.2g} of the range at most, PSNR "
+            f"{half:.3f} dB ({full:.3f} in float32)"
+        )
 
 
 def add(
@@ -112,7 +112,8 @@ def add(
     ------
     ExportError
         If a network in half precision does not do what the other does (then nothing is
-        written), or the package is not one of care-train.
+        written), there is no truth to compare them with, or the package is not one of
+        care-train.
     """
     found = package_.read_folder(source)
     several = len(found.spec.inputs) > 1
@@ -124,6 +125,13 @@ def add(
         raise ExportError(msg)
     bundle.check(found)
     pairs = pairs or _own_pairs(found)
+    if not pairs:
+        msg = (
+            f"expected a sample and its truth in the package {source}, found none: "
+            "the PSNR of half precision cannot be compared; publish it without --fp16, "
+            "export it with a truth, or give half.add pairs from Python"
+        )
+        raise ExportError(msg)
     care = supported(found.spec)
     version = f"{care.version.removesuffix(MARK)}{MARK}"
     variants = {k: v for k, v in care.variants.items() if v.precision == "fp32"}
@@ -193,7 +201,7 @@ def compare(
     full, half
         Their files.
     pairs
-        Images with their truth.
+        Images with their truth, one at least.
     """
     assert found.spec.input.test is not None
     image = arrays.read(found.path(found.spec.input.test))
@@ -208,8 +216,6 @@ def compare(
             # numpy's maximum keeps a NaN, which is not accepted.
             worst = np.maximum(differences[tensor.id], far)
             differences[tensor.id] = float(worst)
-    if not pairs:
-        return Agreement(differences)
     worth = [_psnr(Restorer(spec, engine), pairs) for engine in engines]
     return Agreement(differences, (worth[0], worth[1]))
 

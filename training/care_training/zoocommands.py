@@ -58,7 +58,8 @@ def publish(
 
     Without a PACKAGE, all models of the checkout are published. What was published once
     is never replaced. The gallery, index.html, shows the models of this call. Packages
-    of --fp16 have a version of their own, as 1.0.0+fp16.
+    of --fp16 have a version of their own, as 1.0.0+fp16, and need a truth beside their
+    sample, on which both networks are compared.
     """
     from care_runtime.package import read_folder
     from care_training import gallery, zoo
@@ -69,8 +70,8 @@ def publish(
     with tempfile.TemporaryDirectory() as scratch:
         laid = _halved(chosen, pathlib.Path(scratch)) if fp16 else chosen
         models = publish_.publish(folder, laid, signer)
-    shown = [read_folder(place) for place in chosen if place.is_dir()]
-    gallery.write(shown, folder, web_assets=web_assets)
+        shown = [read_folder(place) for place in laid if place.is_dir()]
+        gallery.write(shown, folder, web_assets=web_assets)
     for model in models:
         click.echo(f"{model.file} sha256:{model.sha256}")
     click.echo(f"{folder}: {len(models)} package(s); serve it, and give --zoo ADDRESS")
