@@ -12,6 +12,7 @@ from care_runtime.errors import (
     CareError,
     ChannelWarning,
     DeviceLostError,
+    DeviceWarning,
     EngineError,
     FactorWarning,
     FileError,
@@ -46,6 +47,7 @@ __all__ = [
     "CareError",
     "ChannelWarning",
     "DeviceLostError",
+    "DeviceWarning",
     "EngineError",
     "FactorWarning",
     "FileError",
@@ -94,6 +96,7 @@ def load(
     threads: int = 0,
     outputs: Sequence[str] | None = None,
     precision: str = "auto",
+    sharing: int = 1,
 ) -> Restorer:
     """Load a model, ready to restore images.
 
@@ -122,6 +125,10 @@ def load(
         ``"fp32"``, ``"fp16"`` on a GPU if the package has such a network, or
         ``"auto"``: fp16 wherever that can be had, fp32 else. On a GPU, fp32 may take
         TF32 for products.
+    sharing
+        Models that you load and use on one GPU, this one counted. Each plans its tiles
+        for its part of the memory that is free when it is loaded, and keeps what it
+        took: two that do not know of each other would each take most of it.
 
     Raises
     ------
@@ -132,6 +139,8 @@ def load(
     -----
     SourceWarning
         If a source of models failed and another had the model.
+    DeviceWarning
+        If ``"auto"`` found a GPU that cannot be had, and took the CPU.
 
     Examples
     --------
@@ -154,7 +163,13 @@ def load(
     spec = found.spec if outputs is None else found.spec.only(outputs)
     names = [tensor.id for tensor in spec.outputs]
     network, path, numbers = precision_.load(
-        found, names, precision, device, engine=engine, threads=threads
+        found,
+        names,
+        precision,
+        device,
+        engine=engine,
+        threads=threads,
+        sharing=sharing,
     )
     if len(network.inputs) != len(spec.inputs):
         msg = (

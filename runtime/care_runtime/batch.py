@@ -19,6 +19,7 @@ from care_runtime.errors import (
     BlankImageWarning,
     CareError,
     ChannelWarning,
+    DeviceLostError,
     FactorWarning,
     OptionError,
     SeriesWarning,
@@ -112,7 +113,14 @@ def run(
         line = line if str(source) in line else f"{source}: {line}"
         if partial is not None and _kept(partial):
             line += f" (what is done is kept in {partial.folder}: go on with --resume)"
-        return Result(source, target, "failed", line, time.perf_counter() - started)
+        return Result(
+            source,
+            target,
+            "failed",
+            line,
+            time.perf_counter() - started,
+            lost=isinstance(error, DeviceLostError),
+        )
     finally:
         if partial is not None:
             with suppress(CareError):

@@ -10,6 +10,7 @@ import click
 
 from care_runtime.errors import (
     CareError,
+    DeviceWarning,
     ModelNotFoundError,
     OptionError,
     SourceWarning,
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAILED, USAGE = 1, 2
+
+TOLD = (DeviceWarning, SourceWarning)
+"""Warnings that are told in a line each."""
 
 
 class Commands(click.Group):
@@ -37,16 +41,17 @@ class Commands(click.Group):
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell in one line each when another source of models was taken."""
+    """Tell in one line each when another device or source of models was taken."""
     shown = warnings.showwarning
 
     def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
-        if issubclass(category, SourceWarning):
+        if issubclass(category, TOLD):
             click.echo(f"warning: {' '.join(str(message).split())}", err=True)
         else:
             shown(message, category, *place, **more)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", SourceWarning)
+        for kind in TOLD:
+            warnings.simplefilter("always", kind)
         warnings.showwarning = show
         yield

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from care_runtime import binding, cores, failure, footprint, gpu, wire
-from care_runtime.errors import EngineError, OptionError
+from care_runtime.errors import DeviceWarning, EngineError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,6 +67,8 @@ class Engine:
     outputs
         Names or places of those to give back, in the order of the network; None for
         all.
+    sharing
+        Networks that have the memory of the GPU together, this one counted.
 
     Attributes
     ----------
@@ -94,6 +97,11 @@ class Engine:
     EngineError
         If the file is no network that ONNX Runtime can load, or a GPU was asked for
         and cannot be had.
+
+    Warns
+    -----
+    DeviceWarning
+        If ``"auto"`` found a GPU that cannot be had, and took the CPU.
     """
 
     name, shortest = "onnxruntime", 1
@@ -106,22 +114,27 @@ class Engine:
         threads: int = 0,
         exact: bool = False,
         outputs: Sequence[str | int] | None = None,
+        sharing: int = 1,
     ) -> None:
         number, count = _one(device), cores.threads(threads)
-        self._session = _session(path, number, count, exact=exact)
+        self._session, why = _opened(path, number, count, exact=exact)
         self.version = _version()
         got = self._session.get_providers()[0]
         on_gpu = number is not None and got == "CUDAExecutionProvider"
         self.device = f"cuda:{number}" if on_gpu else "cpu"
-        if device not in ("auto", "cpu") and not on_gpu:
-            raise EngineError(gpu.why_none(device))
+        if number is not None and not on_gpu:
+            why = why or EngineError(gpu.why_none(device))
+            if device != "auto":
+                raise why
+            msg = f"{why}; until then, the network runs on the CPU"
+            warnings.warn(msg, DeviceWarning, stacklevel=2)
         self.least = 0 if on_gpu else COLUMNS * count
         self.growth = {} if on_gpu else GROWTH
         self.workers = 1
         self.room: int | None = None
         if number is not None and on_gpu:
             self.workers = WORKERS
-            self.room = footprint.room(path, number, WORKERS)
+            self.room = footprint.room(path, number, WORKERS * sharing)
         self.inputs = tuple(i.name for i in self._session.get_inputs())
         found = tuple(o.name for o in self._session.get_outputs())
         wanted = found if outputs is None else tuple(outputs)
@@ -172,7 +185,10 @@ def _one(device: str) -> int | None:
     """Say for which GPU a session is made; None for the CPU."""
     found = gpu.numbers(device)
     if len(found) > 1:
-        msg = f"expected one device for a session, found {device!r}: load a fleet"
+        msg = (
+            f"expected one device, found {device!r}: name one GPU, or use "
+            "care_runtime.load, which shares tiles among several"
+        )
         raise OptionError(msg)
     return found[0] if found else None
 
@@ -191,6 +207,27 @@ def _version() -> str:
     return str(onnxruntime.__version__)
 
 
+def _opened(
+    path: Path | bytes, cuda: int | None, threads: int, *, exact: bool
+) -> tuple[Any, EngineError | None]:
+    """Make a session on a GPU; on the CPU where that fails, and say why.
+
+    Raises
+    ------
+    EngineError
+        If neither can load the network: then it is to blame, and no GPU.
+    """
+    try:
+        return _session(path, cuda, threads, exact=exact), None
+    except EngineError as error:
+        if cuda is None:
+            raise
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        why = failure.unopened(cause, f"cuda:{cuda}")
+        why.__cause__ = cause
+    return _session(path, None, threads, exact=exact), why
+
+
 def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool) -> Any:
     if not isinstance(path, bytes):
         wire.check(path)
@@ -201,8 +238,9 @@ def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool)
     options.intra_op_num_threads = threads
     # Its own format is read where a file is called .ort; none of it was looked at.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    # From the second tile on, a plan takes what the arena keeps already once more.
-    options.enable_mem_pattern = cuda is not None
+    # From the second tile on, a plan takes what the arena keeps already once more, in
+    # one piece; on a GPU as well, where an arena takes what is asked for and no more.
+    options.enable_mem_pattern = False
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda is not None:
         with redirect_stdout(io.StringIO()):  # it prints what it does not find
@@ -218,7 +256,10 @@ def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool)
         providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
         source = path if isinstance(path, bytes) else str(path)
-        return onnxruntime.InferenceSession(source, options, providers=providers)
+        # Else it prints to standard output, where images go, and takes the CPU.
+        return onnxruntime.InferenceSession(
+            source, options, providers=providers, enable_fallback=0
+        )
     except Exception as error:
         lines = str(error).splitlines() or [""]
         msg = (

@@ -87,6 +87,7 @@ def load(
     threads: int = 0,
     exact: bool = False,
     outputs: Sequence[str | int] | None = None,
+    sharing: int = 1,
 ) -> AnyEngine:
     """Load a network.
 
@@ -106,13 +107,52 @@ def load(
         Compute in full float32 on a GPU too.
     outputs
         Names or places of those to give back; None for all.
+    sharing
+        Networks that have the memory of a GPU together, this one counted.
 
     Raises
     ------
     OptionError
-        If there is no such engine or device.
+        If there is no such engine or device, or less than one network.
     EngineError
         If they cannot be had, or cannot load the network.
+
+    Warns
+    -----
+    DeviceWarning
+        If ``"auto"`` found a GPU that cannot be had, and took the CPU.
+    """
+    numbers = gpus(device, engine)
+    if sharing < 1:
+        msg = f"expected 1 or more models that share a GPU, found {sharing}"
+        raise OptionError(msg)
+    if engine == "openvino" or (engine == "auto" and not numbers and vino.installed()):
+        return VinoEngine(source, threads=threads, outputs=outputs)
+    one = partial(
+        Engine, threads=threads, exact=exact, outputs=outputs, sharing=sharing
+    )
+    if len(numbers) > 1:
+        return Fleet([one(source, f"cuda:{number}") for number in numbers])
+    made = one(source, device)
+    if engine == "auto" and made.device == "cpu" and vino.installed():
+        return VinoEngine(source, threads=threads, outputs=outputs)
+    return made
+
+
+def gpus(device: str, engine: str = "auto") -> tuple[int, ...]:
+    """Decide which GPUs a network is to run on; none is the CPU.
+
+    Parameters
+    ----------
+    device, engine
+        As `load` takes them.
+
+    Raises
+    ------
+    OptionError
+        If there is no such engine or device, or not together.
+    EngineError
+        If there is no such GPU.
     """
     if engine not in ENGINES:
         names = ", ".join(repr(name) for name in ENGINES)
@@ -124,14 +164,4 @@ def load(
             "take the device 'cpu', or the engine 'onnxruntime'"
         )
         raise OptionError(msg)
-    wanted = "cpu" if engine == "openvino" and device == "auto" else device
-    numbers = gpu.numbers(wanted)
-    if engine == "openvino" or (engine == "auto" and not numbers and vino.installed()):
-        return VinoEngine(source, threads=threads, outputs=outputs)
-    if len(numbers) > 1:
-        one = partial(Engine, threads=threads, exact=exact, outputs=outputs)
-        return Fleet([one(source, f"cuda:{number}") for number in numbers])
-    made = Engine(source, device, threads=threads, exact=exact, outputs=outputs)
-    if engine == "auto" and made.device == "cpu" and vino.installed():
-        return VinoEngine(source, threads=threads, outputs=outputs)
-    return made
+    return gpu.numbers("cpu" if engine == "openvino" and device == "auto" else device)

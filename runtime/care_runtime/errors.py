@@ -71,6 +71,10 @@ class TileWarning(UserWarning):
     """Memory was short, and tiles had to be smaller."""
 
 
+class DeviceWarning(UserWarning):
+    """There is a GPU, but it cannot be had, and the network runs on the CPU."""
+
+
 class ChannelWarning(UserWarning):
     """A channel of an image has no model, and is left out."""
 

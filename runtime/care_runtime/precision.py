@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from care_runtime import engines, gpu, trial
+from care_runtime import engines, trial
 from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def load(
     *,
     engine: str = "auto",
     threads: int = 0,
+    exact: bool = False,
+    sharing: int = 1,
 ) -> tuple[AnyEngine, Path, str]:
     """Load the network of a package that is right for a device.
 
@@ -85,7 +87,7 @@ def load(
         Ids of those to compute.
     wish
         As `decide` takes it.
-    device, engine, threads
+    device, engine, threads, exact, sharing
         As `engines.load` takes them.
 
     Returns
@@ -98,8 +100,7 @@ def load(
     OptionError, FileError, SpecError, EngineError
         If it cannot be had as asked for.
     """
-    on_cpu = engine == "openvino" and device == "auto"
-    there = "cuda" if not on_cpu and gpu.numbers(device) else "cpu"
+    there = "cuda" if engines.gpus(device, engine) else "cpu"
     # Networks of others have names of their own; the order is the description's.
     ours = package.spec.care is not None
     places = [i for i, t in enumerate(package.spec.outputs) if t.id in outputs]
@@ -112,8 +113,10 @@ def load(
             device,
             engine=engine,
             threads=threads,
+            exact=exact,
             outputs=list(outputs) if ours else places,
+            sharing=sharing,
         )
         if precision == "fp32" or network.device != "cpu":
             return network, path, precision
-        there = "cpu"  # 'auto', and the libraries of CUDA are missing
+        there = device = "cpu"  # 'auto', and the GPU cannot be had

@@ -75,7 +75,7 @@ def planned(
         If there is no such model, or it cannot be run as asked for.
     """
     import care_runtime
-    from care_runtime import store
+    from care_runtime import store, trial
     from care_runtime.precision import decide
 
     if not isinstance(model, str | Package):
@@ -106,6 +106,8 @@ def planned(
         facts["device"] = device
         facts["precision"] = decide(precision, found, names, device)
     path = found.network(names, facts["precision"])
+    # Workers run it as it is; what was loaded here may be another file of the package.
+    trial.require(found, path)
     facts["model sha256"] = sha256(path)
     places = [i for i, t in enumerate(found.spec.outputs) if t.id in names]
     recipe = Recipe(

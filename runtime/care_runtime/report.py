@@ -217,6 +217,7 @@ def verified(name: str, found: Verified, *, as_json: bool) -> None:
         click.echo(json.dumps({**asdict(found), "passed": found.passed}, indent=1))
         return
     lines = {"device": found.device, "engine": found.engine}
+    lines |= {"network": found.network, "precision": found.precision}
     for output, value in found.test.items():
         lines[f"{output}: test tensor"] = f"{value:.2g} of the range"
     for output, value in found.tiled.items():

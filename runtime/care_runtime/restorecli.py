@@ -141,6 +141,7 @@ def restore(
         store,
         table,
     )
+    from care_runtime import result as result_
     from care_runtime import watch as watch_
 
     wishes, chosen = mixed.parse(models), _chosen(options)
@@ -177,14 +178,20 @@ def restore(
             with report.progress_bar(finding.name_of(file)) as progress:
                 return run.one(file, place, wish, progress)
 
-        results = []
+        results: list[Result] = []
+        lost = False
         for file, place, each in zip(files, places, beside, strict=True):
+            if lost:
+                results.append(result_.unbegun(file, place))
+                show(results[-1])
+                continue
             try:
                 results.append(one(file, place, replace(chosen, inputs=each)))
             except KeyboardInterrupt:
                 report.interrupted(file, partial.folder_of(place), sys.argv[1:])
                 sys.exit(INTERRUPTED)
             show(results[-1])
+            lost = results[-1].lost
         if watch:
             watched = watch_.Watch(folders, Path(output), chosen, pace)
             results = watch_.follow(watched, one, show)
@@ -237,6 +244,7 @@ def _loaded(
                 threads=where.threads,
                 precision=where.precision,
                 outputs=chosen.needs(package.spec),
+                sharing=len(packages),
             ),
         )
         for channel, package in packages

@@ -21,9 +21,10 @@ class Result:
     source, target
         Image read and image written.
     status
-        ``"done"``, ``"failed"``, or ``"skipped"`` where it was done before.
+        ``"done"``, ``"failed"``, or ``"skipped"`` where it was done before or was not
+        begun.
     error
-        Why it failed, in a line.
+        Why it failed, or was not begun, in a line.
     seconds
         From opening the one file to closing the other.
     image
@@ -36,6 +37,8 @@ class Result:
         All that were written.
     notes
         Warnings, a line each.
+    lost
+        Whether the GPU was lost, so that this process restores nothing more.
     """
 
     source: Place
@@ -50,3 +53,10 @@ class Result:
     flag: str | None = None
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    lost: bool = False
+
+
+def unbegun(source: Place, target: Path) -> Result:
+    """Say of a file that was to come after the one with which the GPU was lost."""
+    why = f"{source}: the GPU was lost before"
+    return Result(source, target, "skipped", why)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 TEST_TOLERANCE = 1e-3
 """Largest difference to a test output, as a fraction of its range."""
 
+HALF_TOLERANCE = 1e-2
+"""The same for a network in half precision, and between tiled and whole by it: what
+care-train publish --fp16 accepts."""
+
 TILED_TOLERANCE = {"cpu": 0.0, "cuda": 1e-3}
 """Largest difference between tiled and whole by device, as a part of the range."""
 
@@ -56,6 +60,10 @@ class Verified:
         Outputs that go through exponentials.
     engine
         Library that computed both, with its version.
+    precision
+        Of the network that was run, ``"fp32"`` or ``"fp16"``.
+    network
+        Name of its file.
     """
 
     test: dict[str, float]
@@ -63,20 +71,34 @@ class Verified:
     device: str
     curved: tuple[str, ...] = ()
     engine: str = ""
+    precision: str = "fp32"
+    network: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether all differences are within the tolerances."""
+        half = self.precision == "fp16"
         seam = TILED_TOLERANCE[self.device.partition(":")[0]]
-        small = all(value <= TEST_TOLERANCE for value in self.test.values())
+        seam = HALF_TOLERANCE if half else seam
+        most = HALF_TOLERANCE if half else TEST_TOLERANCE
+        small = all(value <= most for value in self.test.values())
         return small and all(
             value <= (max(seam, CURVED) if name in self.curved else seam)
             for name, value in self.tiled.items()
         )
 
 
-def verify(package: Package, engine: AnyEngine) -> Verified:
+def verify(package: Package, engine: AnyEngine, precision: str = "fp32") -> Verified:
     """Run a package's test tensors, and compare tiled with whole.
+
+    Parameters
+    ----------
+    package
+        The model; where its description has some of the outputs only, those.
+    engine
+        One of its networks, of these outputs.
+    precision
+        In which that computes, ``"fp32"`` or ``"fp16"``.
 
     Raises
     ------
@@ -109,7 +131,8 @@ def verify(package: Package, engine: AnyEngine) -> Verified:
         if tensor.test is not None
     }
     library = f"{engine.name} {engine.version}"
-    return Verified(test, tiled, engine.device, curved_outputs(spec), library)
+    curved = curved_outputs(spec)
+    return Verified(test, tiled, engine.device, curved, library, precision)
 
 
 def _verify_foreign(
@@ -243,8 +266,8 @@ def extended(
 
 def curved_outputs(spec: Spec) -> tuple[str, ...]:
     """Name the outputs that go through exponentials."""
-    roles = supported(spec).outputs
-    return tuple(name for name in roles if roles[name].kind not in LINEAR)
+    roles, names = supported(spec).outputs, [tensor.id for tensor in spec.outputs]
+    return tuple(name for name in names if roles[name].kind not in LINEAR)
 
 
 def least_range(spec: Spec, output: str) -> float:

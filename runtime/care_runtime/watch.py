@@ -23,6 +23,7 @@ from care_runtime import finding, reading
 from care_runtime.arrival import incomplete, mark
 from care_runtime.batch import Options, Result
 from care_runtime.errors import FileError, OptionError
+from care_runtime.result import unbegun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,6 +143,8 @@ def folders(inputs: Sequence[Place], output: Path) -> tuple[Path, ...]:
 def restored(watch: Watch, run: Run) -> Iterator[Result]:
     """Restore images as they get complete, until this generator is closed.
 
+    It ends with the GPU, if that is lost.
+
     An image whose restoration is there already is skipped. One that changes after it
     was restored, or meanwhile, is restored again.
 
@@ -165,11 +168,13 @@ def restored(watch: Watch, run: Run) -> Iterator[Result]:
             found = _looked_at(watch, file, run)
             if found is not None:
                 yield found
+            if found is not None and found.lost:
+                return
         watch.pace.sleep(watch.pace.interval)
 
 
 def follow(watch: Watch, run: Run, show: Callable[[Result], Any]) -> list[Result]:
-    """Restore images as they get complete, until Ctrl-C.
+    """Restore images as they get complete, until Ctrl-C, or until the GPU is lost.
 
     Parameters
     ----------
@@ -190,12 +195,18 @@ def follow(watch: Watch, run: Run, show: Callable[[Result], Any]) -> list[Result
             show(result)
     except KeyboardInterrupt:
         pass
-    for file in watch.waiting:
+    lost = any(result.lost for result in found.values())
+    new = [f for f in _images(watch.folders) if f not in watch.done] if lost else []
+    for file in dict.fromkeys([*watch.waiting, *new]):
+        last, target = found.get(file), watch.output / file.name
+        if last is not None and last.status == "failed":
+            continue
+        if lost:
+            found[file] = unbegun(file, target)
+            continue
         lack = incomplete(file, watch.chosen)
         why = f"{file}: " + (lack or "it was not restored when the watch ended")
-        last = found.get(file)
-        if last is None or last.status != "failed":
-            found[file] = Result(file, watch.output / file.name, "skipped", why)
+        found[file] = Result(file, target, "skipped", why)
     return list(found.values())
 
 

@@ -59,7 +59,7 @@ EXPERIMENT = Experiment(
     name="isotropic_retina",
     source=Simulation(volume, learn=planes, training=24, validation=3, test=3),
     network=IsotropicConfig(
-        UNetConfig(kernel=3, depth=3, filters=16, channels_in=2, channels_out=2)
+        UNetConfig(kernel=3, filters=16, channels_in=2, channels_out=2)
     ),
     recipe=get_recipe("default", patch=(1, 96, 96)),
     baselines=(
