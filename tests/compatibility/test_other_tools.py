@@ -193,14 +193,23 @@ def test_bioimageio_core_computes_what_the_card_says(folder, bioimageio, tmp_pat
             package.spec.input.letters.replace("B", "S"),
             **wish,
         )
-    low, high = np.percentile(image, care.normalization.percentiles)
+    # Some channels are normalized by themselves.
+    over = tuple(
+        i
+        for i, letter in enumerate(package.spec.input.letters)
+        if letter in f"B{care.normalization.axes}"
+    )
+    low, high = np.percentile(
+        image, care.normalization.percentiles, axis=over, keepdims=True
+    )
     told = CARD.search((folder / "README.md").read_text("utf-8"))
     assert told, "the card says how near bioimageio.core comes"
     for name, output in care.outputs.items():
         found = np.load(tmp_path / f"{name}.npy").astype(np.float64).squeeze()
-        wanted = np.asarray(restored.outputs[name], np.float64).squeeze()
+        wanted = np.asarray(restored.outputs[name], np.float64)
         if output.undo == "affine":
             wanted = wanted - low
         if output.undo != "none":
             wanted = wanted / (high - low)
-        assert np.abs(found - wanted).max() < 2 * float(told[1]), name
+        far = np.abs(found - wanted.squeeze()).max()
+        assert far < 2 * float(told[1]), name

@@ -29,7 +29,7 @@ def test_the_registry_has_the_hash_of_the_package(name, tmp_path):
 
 
 # Four networks, or all planes of two views, take half a minute whole and in tiles.
-HEAVY = ("project_flywing", "isotropic_drosophila", "isotropic_liver")
+HEAVY = ("project_flywing", *(n for n in ENTRIES if n.startswith("isotropic")))
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_a_users_own_model(folders, fit):
     assert restored.image.shape == image.shape
     assert restored.image.dtype == np.uint16
     card = (folders / "out" / "mine" / "README.md").read_text("utf-8")
+    assert "bioimageio.core mirrors the image" in card
     assert "steps: 12" in card
     assert "| Gaussian" in card
     init = ("--init", folders / "out" / "mine")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_runtime.package import Package
+    from care_runtime.restore import Restorer
     from care_training.projection import Height
 
 CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
@@ -256,9 +257,12 @@ def convert(
             "loss": model.config.get("train_loss"),
         },
     )
-    text = card.card(model.name, spec, facts, {})
-    contents = export.Contents(Sample(low), text, {"origin": "imported"})
-    return export.export(model.network, spec, lambda _: contents, folder)
+
+    def fill(restorer: Restorer) -> export.Contents:
+        text = card.card(model.name, restorer.spec, facts, {})
+        return export.Contents(Sample(low), text, {"origin": "imported"})
+
+    return export.export(model.network, spec, fill, folder)
 
 
 def _resample(kind: str, factor: float | None) -> Resample | None:

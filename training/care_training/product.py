@@ -126,7 +126,7 @@ def package(
         more = {} if calibration is None else {"calibration": calibration.to_dict()}
         return export.Contents(
             about.sample,
-            card.card(about.name, spec, facts, found, calibration),
+            card.card(about.name, restorer.spec, facts, found, calibration),
             {
                 "data": facts.data,
                 "origin": facts.origin,
