@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import pytest
 import tiny
+from fakegpu import Fake
 
 from care_runtime.engine import Engine
 from care_runtime.restore import Restorer
@@ -44,3 +45,18 @@ def restorer(engine: Callable[[str], Engine]) -> Callable[..., Restorer]:
 def package(tmp_path: Path, engine: Callable[[str], Engine]) -> Path:
     """Write the package of a 2-D U-Net."""
     return tiny.write_package(tmp_path / "unet2d", "unet2d", engine("unet2d"))
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Stand-ins for GPUs."""
+    fake = Fake()
+    fake.install(monkeypatch)
+    return fake
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """Write a tiny network as a file."""
+    onnx.save(tiny.NETWORKS["unet2d"](), tmp_path / "unet2d.onnx")
+    return tmp_path / "unet2d.onnx"

@@ -53,19 +53,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    fake = Fake()
-    fake.install(monkeypatch)
-    return fake
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
-    onnx.save(tiny.NETWORKS["unet2d"](), tmp_path / "unet2d.onnx")
-    return tmp_path / "unet2d.onnx"
-
-
-@pytest.fixture
 def halve(package: Path) -> Callable[[onnx.ModelProto], Path]:
     """Make a package with a second network, which stands for one in half precision."""
 

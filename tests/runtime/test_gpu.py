@@ -56,19 +56,6 @@ NO_GPU = gpu.count() == 0
 WITHOUT = pytest.mark.skipif(NO_GPU, reason="this machine shows no GPU")
 
 
-@pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    fake = Fake()
-    fake.install(monkeypatch)
-    return fake
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
-    onnx.save(tiny.NETWORKS["unet2d"](), tmp_path / "unet2d.onnx")
-    return tmp_path / "unet2d.onnx"
-
-
 def on(device: str, network: Path) -> Restorer:
     return Restorer(tiny.spec("unet2d"), engines.load(network, device))
 

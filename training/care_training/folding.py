@@ -24,9 +24,9 @@ def fold(network: nn.Module) -> nn.Module:
     """Copy a network, with every `Up` of stacks folded.
 
     It computes the same, to rounding, with fewer products and without the repeated
-    pixels: on a CPU the default 3-D network takes three quarters of the time in ONNX
-    Runtime, and nine tenths of time and three quarters of memory in OpenVINO
-    (``benchmarks/folding.py``). Planes gain nothing in ONNX Runtime and stay.
+    pixels: on a CPU the default 3-D network takes 0.8 of the time and two thirds of the
+    memory in ONNX Runtime; OpenVINO gains nothing (1.1 of both, one run of
+    ``benchmarks/folding.py``). Planes gain nothing in ONNX Runtime and stay.
 
     Parameters
     ----------
