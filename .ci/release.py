@@ -2,7 +2,8 @@
 
 ::
 
-    python .ci/release.py [OUT] [--sign KEYFILE] [--web-assets DIR] [--service osv]
+    python .ci/release.py [OUT] [--sign KEYFILE] [--web-assets DIR]
+                          [--service pypi|osv|ADDRESS]
 
 OUT (``dist`` unless told) gets the wheel and the sdist, ``zoo/`` for any web server,
 ``sbom.cdx.json`` (CycloneDX, of all that the wheel installs), ``audit.json`` (what
@@ -42,6 +43,9 @@ PLACES = ("care_runtime/", "care_training/", "care_zoo/")
 
 TOOLS = ("build>=1.2", "cyclonedx-bom>=7", "pip-audit>=2.9")
 """Kept by the Python Packaging Authority, and by OWASP."""
+
+SERVICES = ("pypi", "osv")
+"""Of vulnerabilities, that pip-audit knows by name."""
 
 
 class Failed(Exception):
@@ -84,7 +88,8 @@ class Release:
     scratch
         For environments.
     service
-        Of which pip-audit asks what is known: ``pypi`` or ``osv``.
+        Which pip-audit asks what is known: ``pypi``, ``osv``, or the address of
+        another one that answers as OSV does, where neither can be reached.
     publish
         More words for care-train publish.
     """
@@ -172,7 +177,7 @@ class Release:
         pinned.write_text(run(freeze, cwd=self.scratch), "utf-8")
         file = self.out / "audit.json"
         words = ["-r", pinned, "--no-deps", "--disable-pip", "--strict", "-f", "json"]
-        words += ["-o", file, "-s", self.service, "--progress-spinner", "off"]
+        words += ["-o", file, *asking(self.service), "--progress-spinner", "off"]
         run([self.python("tools"), "-m", "pip_audit", *words], cwd=self.scratch)
         found = json.loads(file.read_text("utf-8"))["dependencies"]
         asked = len(pinned.read_text("utf-8").split())
@@ -192,6 +197,12 @@ class Release:
         ]
         (self.out / "SHA256SUMS").write_text("".join(lines), "utf-8")
         return f"{len(lines)} files"
+
+
+def asking(service: str) -> list[str]:
+    """Words of pip-audit for a service, or for the address of one."""
+    own = service not in SERVICES
+    return ["-s", "osv", "--osv-url", service] if own else ["-s", service]
 
 
 def check_wheel(wheel: Path) -> str:
@@ -235,8 +246,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("out", nargs="?", type=Path, default=CHECKOUT / "dist")
     parser.add_argument("--sign", help="secret key for the zoo, see care-train key")
     parser.add_argument("--web-assets", help="dist of onnxruntime-web from npm")
-    parser.add_argument("--service", choices=["pypi", "osv"], default="pypi")
+    parser.add_argument("--service", default="pypi", help="pypi, osv or an address")
     chosen = parser.parse_args(words)
+    if chosen.service not in SERVICES and "://" not in chosen.service:
+        parser.error(f"expected --service pypi, osv or an address: {chosen.service}")
     out = chosen.out.absolute()
     if out.is_dir() and any(out.iterdir()):
         parser.error(f"expected an empty folder, found files in {out}: remove them")

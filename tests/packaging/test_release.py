@@ -69,3 +69,14 @@ def test_a_step_that_fails_fails_the_release(
     assert "FAILED: audit" in capsys.readouterr().out
     monkeypatch.setattr(release.Release, "audit", lambda self: "done")
     assert release.carry_out(made) == 0
+
+
+def test_audits_ask_the_service_that_is_named(
+    release: Any, tmp_path: Path, capsys: Any
+) -> None:
+    assert release.asking("pypi") == ["-s", "pypi"]
+    mirror = "https://osv.example.org/v1/query"
+    assert release.asking(mirror) == ["-s", "osv", "--osv-url", mirror]
+    with pytest.raises(SystemExit):
+        release.main([str(tmp_path / "out"), "--service", "ovs"])
+    assert "pypi, osv or an address" in capsys.readouterr().err
