@@ -34,7 +34,7 @@ import torch
 
 from care_training import csbdeep, networks, train
 from care_training.pairs import Pair
-from care_training.patches import Patches, _order, _turned
+from care_training.patches import Patches, order, turned
 from care_training.recipe import get_recipe
 from care_training.simulate import Camera, filaments
 from care_training.unet import UNetConfig
@@ -67,7 +67,7 @@ class Fixed:
         """Draw one patch."""
         images = [self.low[self.order[number]], self.high[self.order[number]]]
         rng = np.random.default_rng([self.seed, number])
-        return _turned(rng, images, quarters=True) if self.turn else images
+        return turned(rng, images, quarters=True) if self.turn else images
 
 
 def make_patches(file: Path) -> None:
@@ -123,12 +123,13 @@ def run_ours(name: str, folder: Path, seed: int, options: argparse.Namespace) ->
     if name == "same start":
         network = csbdeep.read(folder / f"csbdeep_start_{seed}").network
         draws = np.random.RandomState(seed)  # CSBDeep's, which it seeds so
-        order = np.concatenate([draws.permutation(count) for _ in turns])
+        numbers = np.concatenate([draws.permutation(count) for _ in turns])
     else:
         config = UNetConfig(kernel=options.kernel, filters=options.filters)
         network = networks.build(config, seed)
-        order = np.concatenate([_order(seed, turn, count) for turn in turns])
-    training = Fixed(data["low"], data["high"], order, seed=seed, turn=recipe.augment)
+        numbers = np.concatenate([order(seed, turn, count) for turn in turns])
+    turn = recipe.augment
+    training = Fixed(data["low"], data["high"], numbers, seed=seed, turn=turn)
     held_back = range(HELD_BACK[1])
     validation = Fixed(data["low_held_back"], data["high_held_back"], held_back)
     started = time.perf_counter()
