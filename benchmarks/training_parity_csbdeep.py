@@ -48,7 +48,10 @@ def main() -> None:
         "rates": [float(rate) for rate in history["learning_rate"]],
         "own": float(np.abs(restored.astype(float) - high_held_back).mean()),
         "seconds": seconds,
-        "versions": {n: version(n) for n in ("csbdeep", "tensorflow", "keras")},
+        "versions": {
+            **{name: version(name) for name in ("csbdeep", "keras")},
+            "tensorflow": tf.__version__,  # of one of several packages
+        },
     }
     print("\n" + json.dumps(found))
 
