@@ -87,9 +87,7 @@ def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwor
     if init is None:
         return made
     weights = export.read_weights(init)
-    folded = fold(made)
-    # Packages of before folding have the weights as they are trained.
-    found = folded if _lacking(made, weights) else made
+    found = fold(made, weights)
     wrong = _lacking(found, weights)
     if wrong:
         msg = (
@@ -99,8 +97,7 @@ def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwor
         raise TrainingError(msg)
     ours = found.state_dict().items()
     found.load_state_dict({n: weights.get(n, torch.zeros_like(v)) for n, v in ours})
-    if found is folded:
-        unfold(folded, made)
+    unfold(found, made)
     return made
 
 
