@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
 from care_runtime.errors import SpecError
 from care_runtime.operations import LETTERS
-from care_runtime.stepcheck import require_known
-from care_runtime.tensor import ReferenceSize, SteppedSize
+from care_runtime.stepcheck import TYPES, require_known
+from care_runtime.tensor import Operation, ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
     from care_runtime.spec import Spec
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 TILES = {2: 512, 3: 64}
 """Default kept size of a tile in planes and volumes, where any size will do."""
+
+TYPED = ("ensure_dtype", "binarize")
+"""Steps that say of which type their values are."""
 
 OVERLAP = 8
 """Part of a fixed size that serves as halo, where an output tells of none."""
@@ -40,15 +43,19 @@ def derive(spec: Spec) -> CareConfig:
     SpecError
         If it asks for what this runtime cannot do; the field is named.
     """
+    steps: dict[str, tuple[Operation, ...]] = {}
     try:
         for number, tensor in enumerate(spec.inputs):
             where = f"inputs[{number}]"
             _require_steps(spec, tensor, f"{where}.preprocessing")
             _require_one(tensor, where)
+            # Of an image that no step changed, the type is the image's own affair.
+            steps[tensor.id] = _typed(tensor, where) if tensor.operations else ()
         for number, output in enumerate(spec.outputs):
             where = f"outputs[{number}]"
             _require_steps(spec, output, f"{where}.postprocessing")
             _require_sizes(spec.input, output, where)
+            steps[output.id] = _typed(output, where)
         tiling = _tiling(spec)
     except SpecError as error:
         raise _refused(spec, str(error)) from None
@@ -58,11 +65,11 @@ def derive(spec: Spec) -> CareConfig:
         normalization=Normalization(
             None,
             invert=False,
-            steps={tensor.id: tensor.operations for tensor in spec.inputs},
+            steps={tensor.id: steps[tensor.id] for tensor in spec.inputs},
         ),
         tiling=tiling,
         outputs={
-            output.id: Output("other", "none", output.operations)
+            output.id: Output("other", "none", steps[output.id])
             for output in spec.outputs
         },
     )
@@ -70,6 +77,25 @@ def derive(spec: Spec) -> CareConfig:
 
 def _refused(spec: Spec, problem: str) -> SpecError:
     return SpecError(f"the model {spec.name!r} cannot be run: {problem}")
+
+
+def _typed(tensor: Tensor, where: str) -> tuple[Operation, ...]:
+    """Return the steps of a tensor, with the last one that the format adds to them.
+
+    Where they do not end with a type of their own, values get that of the tensor; whole
+    numbers are what is left of others without their fractions.
+    """
+    if tensor.operations and tensor.operations[-1].id in TYPED:
+        return tensor.operations
+    if tensor.type not in TYPES:
+        msg = (
+            f"{where}.data, type: expected one of {', '.join(TYPES)}, found "
+            f"{tensor.type!r}"
+        )
+        raise SpecError(msg)
+    if tensor.type.startswith("float"):
+        return tensor.operations
+    return (*tensor.operations, Operation("ensure_dtype", {"dtype": tensor.type}))
 
 
 def _require_steps(spec: Spec, tensor: Tensor, where: str) -> None:

@@ -74,6 +74,8 @@ def _tensor(
         "data": {"type": old.get("data_type", "float32")},
         operations: [_operation(op) for op in old.get(operations) or []],
     }
+    if side == "input" and new[operations]:  # whatever it has, the network gets floats
+        new[operations].append({"id": "ensure_dtype", "kwargs": {"dtype": "float32"}})
     for kind in ("test", "sample"):
         files = values.get(f"{kind}_{side}s") or []
         if index < len(files):

@@ -130,6 +130,51 @@ def test_steps_before_and_after(tmp_path: Path) -> None:
         np.testing.assert_allclose(result, y, rtol=1e-3, atol=1e-2)
 
 
+GAIN = {"id": "scale_linear", "kwargs": {"gain": 0.1}}
+FLOATS = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "data", "whole"),
+    [
+        ([], {"type": "int16"}, True),
+        ([GAIN], {"type": "int16"}, True),
+        ([GAIN], [{"type": "int16"}], True),
+        ([GAIN], {"values": list(range(200))}, True),  # which are uint8
+        ([GAIN, FLOATS], {"type": "int16"}, False),
+        ([GAIN], {"unit": "arbitrary unit"}, False),
+    ],
+)
+def test_outputs_get_the_type_of_their_description(
+    tmp_path: Path, steps: list[Any], data: Any, whole: bool
+) -> None:
+    """The format says that all steps end with it, if they do not do so themselves."""
+    target = answer(*steps) | {"data": data}
+    run = load(package(tmp_path, convolution(), plane(STEPPED, GAIN), target))
+    image = noise("YX", Y=32, X=32)
+    expected = convolved(0.1 * np.float32(image)) * (0.1 if GAIN in steps else 1)
+    found = run(image, "YX").image
+    # What is a whole number but for a hair goes either way.
+    sure = np.abs(expected - np.rint(expected)) > 1e-3
+    if "values" in data:
+        sure &= (expected > 0) & (expected < 255)
+    assert sure.mean() > 0.2
+    expected = np.trunc(expected) if whole else expected
+    np.testing.assert_allclose(found[sure], expected[sure], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("end", "whole"), [([], True), ([FLOATS], False)])
+def test_inputs_get_the_type_of_their_description(
+    tmp_path: Path, end: list[Any], whole: bool
+) -> None:
+    source = plane(STEPPED, GAIN, *end) | {"data": {"type": "uint16"}}
+    run = load(package(tmp_path, convolution(), source, answer()))
+    image = noise("YX", Y=32, X=32)
+    scaled = image.astype(np.float32) * np.float32(0.1)
+    expected = convolved(np.trunc(scaled) if whole else scaled)
+    np.testing.assert_allclose(run(image, "YX").image, expected, rtol=1e-4, atol=1e-2)
+
+
 def test_percentiles_of_a_person_come_first(tmp_path: Path) -> None:
     step = {"id": "scale_linear", "kwargs": {"gain": 5.0}}
     run = load(package(tmp_path, convolution(), plane(STEPPED, step), answer()))
@@ -257,6 +302,27 @@ def test_format_0_4(tmp_path: Path) -> None:
     assert verify(found, run.network).test["out"] < 1e-5  # type: ignore[arg-type]
 
 
+def test_types_of_format_0_4(tmp_path: Path) -> None:
+    """Networks get floats of any image, and give back what is said of the output."""
+    values = old()
+    values["inputs"][0]["data_type"] = "uint16"
+    values["outputs"][0] |= {
+        "data_type": "uint8",
+        "postprocessing": [
+            {"name": "scale_linear", "kwargs": {"gain": 100.0, "offset": 50.0}}
+        ],
+    }
+    run = load(package(tmp_path, convolution(), [], **values))
+    image = noise("YX", Y=96, X=64)
+    low, high = np.percentile(image, (1, 99.8))
+    expected = convolved((image - low) / (high - low)) * 100 + 50
+    sure = np.abs(expected - np.rint(expected)) > 1e-3
+    sure &= (expected > 0) & (expected < 255)
+    found = run(image, "YX").image
+    assert sure.mean() > 0.5
+    np.testing.assert_array_equal(found[sure], np.trunc(expected[sure]))
+
+
 def test_channels_of_format_0_4() -> None:
     values = old(name="old", weights={"onnx": {"source": "w.onnx"}})
     values["inputs"][0]["shape"] = [1, 3, 64, 64]
@@ -312,6 +378,10 @@ def onto(letter: int, **more: Any) -> Any:
         (on(2, size=7), r"outputs\[0\]\.axes, y.*7"),
         (on(2, type="index", id="i"), r"outputs\[0\]\.axes, i.*index"),
         (on(2, id="z"), r"outputs\[0\]\.axes, z"),
+        (
+            lambda s, t: (s, t | {"data": {"type": "complex64"}}),
+            r"outputs\[0\]\.data, type.*complex64",
+        ),
     ],
 )
 def test_what_is_refused_is_named(tmp_path: Path, change: Any, match: str) -> None:
