@@ -7,6 +7,7 @@ whole frames. What cannot be followed is refused by the name of its field.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,17 @@ from care_runtime.stepcheck import TYPES, require_known
 from care_runtime.tensor import Operation, ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from care_runtime.spec import Spec
     from care_runtime.tensor import Axis, Tensor
 
 TILES = {2: 512, 3: 64}
 """Default kept size of a tile in planes and volumes, where any size will do."""
+
+LARGEST = 1 << 28
+"""Pixels that a network may read at least: its description says so, and nothing else
+does, before memory is taken for them."""
 
 TYPED = ("ensure_dtype", "binarize")
 """Steps that say of which type their values are."""
@@ -230,8 +237,22 @@ def _tiling(spec: Spec) -> Tiling:
                 whole.append(name)
         if lost:
             whole.append(name)
+    _require_readable(
+        {n: exact.get(n) or max(least[n], grid) for n, grid in multiple.items()}
+    )
     kept = {n: TILES.get(len(space), 64) for n in multiple if n not in exact}
     return Tiling(multiple, halos, kept, tuple(dict.fromkeys(whole)), least, exact)
+
+
+def _require_readable(sizes: Mapping[str, int]) -> None:
+    """Refuse tiles of a size that no memory holds."""
+    if math.prod(sizes.values()) > LARGEST:
+        found = " x ".join(f"{axis} {size}" for axis, size in sizes.items())
+        msg = (
+            f"inputs[0].axes: expected at most {LARGEST} pixels that are read at once, "
+            f"found {found}"
+        )
+        raise SpecError(msg)
 
 
 def _sizes(axis: Axis, wished: int, where: str) -> tuple[int | None, int]:
@@ -261,7 +282,14 @@ def _positive(size: int, where: str) -> int:
 
 def _halo(spec: Spec, letter: str) -> int | None:
     """Return the largest halo of an axis, None if no output tells of one."""
-    found = [
-        output.axis(letter).halo for output in spec.outputs if letter in output.letters
-    ]
-    return max(found, default=0) or None
+    most = 0
+    for number, output in enumerate(spec.outputs):
+        if letter not in output.letters:
+            continue
+        axis = output.axis(letter)
+        if axis.halo < 0:
+            where = f"outputs[{number}].axes, {axis.id}, halo"
+            msg = f"{where}: expected 0 or more pixels, found {axis.halo}"
+            raise SpecError(msg)
+        most = max(most, axis.halo)
+    return most or None

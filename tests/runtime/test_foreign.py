@@ -376,6 +376,10 @@ def onto(letter: int, **more: Any) -> Any:
         (on(2, scale=0.5), r"outputs\[0\]\.axes, y.*scale"),
         (on(2, size={"tensor_id": "raw", "axis_id": "y", "offset": -4}), "offset"),
         (on(2, size=7), r"outputs\[0\]\.axes, y.*7"),
+        (on(2, halo=-4), r"outputs\[0\]\.axes, y, halo"),
+        (onto(2, size=10**10), r"inputs\[0\]\.axes: .*y 10000000000 x"),
+        (onto(2, size={"min": 16, "step": 10**12}), r"inputs\[0\]\.axes: expected"),
+        (onto(2, size={"min": 10**30, "step": 10**30}), r"inputs\[0\]\.axes: expected"),
         (on(2, type="index", id="i"), r"outputs\[0\]\.axes, i.*index"),
         (on(2, id="z"), r"outputs\[0\]\.axes, z"),
         (
@@ -390,6 +394,26 @@ def test_what_is_refused_is_named(tmp_path: Path, change: Any, match: str) -> No
     with pytest.raises(SpecError, match=match) as error:
         load(folder)
     assert "'of others'" in one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "words", [("info",), ("restore", "a.npy", "-o", "b.npy", "-m")]
+)
+def test_descriptions_cannot_speak_for_us(tmp_path: Path, words: Any) -> None:
+    """Neither lines of their own nor signs that a terminal obeys are shown."""
+    evil = "x\nerror: \x1b[2J\x1b]0;title\x07\u202e"
+    more = {"description": evil, "license": evil, "cite": [evil, 5, {"text": evil}]}
+    source, target = plane(STEPPED), answer()
+    if words[0] == "restore":  # it is refused, and named
+        target["axes"][2]["id"] = evil
+    folder = package(tmp_path / "p", convolution(), source, target, **more)
+    np.save(tmp_path / "a.npy", noise("YX", Y=16, X=16))
+    named = [str(tmp_path / w) if w.endswith(".npy") else w for w in words]
+    result = CliRunner().invoke(main, [*named, str(folder)])
+    assert isinstance(result.exception, SystemExit | None)
+    assert not set("\x1b\x07\u202e") & set(result.output)
+    begun = [line for line in result.output.splitlines() if line.startswith("error")]
+    assert len(begun) == result.exit_code == (words[0] == "restore")
 
 
 def test_tensors_need_no_ids(tmp_path: Path) -> None:
