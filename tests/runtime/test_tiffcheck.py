@@ -51,6 +51,65 @@ def test_sizes_that_lie(
     assert time.monotonic() - begun < 10
 
 
+SET = """<?xml version="1.0" encoding="UTF-8"?>{before}<OME
+xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:0">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16"
+SizeX="64" SizeY="64" SizeC="1" SizeZ="{z}" SizeT="{t}">{data}</Pixels></Image>{after}
+</OME>"""
+PART = """<TiffData IFD="0" FirstZ="{z}">
+<UUID FileName="{name}">urn:uuid:{z}</UUID></TiffData>"""
+
+
+def ome(path: Path, data: str = "<TiffData/>", **more: Any) -> Path:
+    said = {"before": "", "after": "", "z": 1, "t": 1} | more
+    xml = SET.format(data=data, **said)
+    tifffile.imwrite(path, np.ones((64, 64), np.uint16), description=xml, metadata=None)
+    return path
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"t": 10**9},
+        {"t": 10**6, "z": 10**6},
+        {"t": "nan"},
+        {"data": '<TiffData IFD="0" PlaneCount="1000000000"/>'},
+        {"after": '<a><M><ModuloAlongT Start="0" End="9e9" Step="1e-9"/></M></a>'},
+        {"before": '<!DOCTYPE x [<!ENTITY x SYSTEM "file:///etc/passwd">]>'},
+    ],
+)
+def test_planes_that_lie(tmp_path: Path, more: dict[str, Any]) -> None:
+    """tifffile makes a list of them before it looks for any."""
+    path = ome(tmp_path / "a.tif", **more)
+    with pytest.raises(FileError, match=r"OME-XML.*a\.tif") as error:
+        tiff.read(path)
+    one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["../b.tif", "/dev/zero", "..\\b.tif", "\\\\host\\b.tif", "sub/../../b.tif"]
+)
+def test_files_from_elsewhere(tmp_path: Path, name: str) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    ome(tmp_path / "b.tif")
+    parts = PART.format(z=0, name="a.tif") + PART.format(z=1, name=name)
+    path = ome(place / "a.tif", parts, z=2)
+    with pytest.raises(FileError, match="leads elsewhere") as error:
+        tiff.read(path)
+    one_line(error.value)
+    # That of the file itself is where it once was, and nobody looks there.
+    path = ome(place / "a.tif", PART.format(z=0, name=name))
+    assert tiff.read(path).pixels.shape == (64, 64)
+
+
+def test_a_set_of_files(tmp_path: Path) -> None:
+    parts = [PART.format(z=z, name=f"{z}.tif") for z in range(3)]
+    for z in range(3):
+        ome(tmp_path / f"{z}.tif", "".join(parts), z=3)
+    assert tiff.read(tmp_path / "0.tif").pixels.shape == (3, 64, 64)
+
+
 def test_a_circle_of_pages(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.ones((3, 8, 8), np.uint8), photometric="minisblack")
