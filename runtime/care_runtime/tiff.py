@@ -126,6 +126,7 @@ def _whole(path: Path, number: int) -> NDArray[Any]:
 
     with tifffile.TiffFile(path) as tif:
         series = tif.series[number]
+        tiffwindow.prepare(series)
         # Large images are mapped, from a file that vanishes.
         pixels = series.asarray(out="memmap" if series.nbytes >= LARGE else None)
         if pixels.shape != series.shape:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -108,6 +111,49 @@ def test_a_set_of_files(tmp_path: Path) -> None:
     for z in range(3):
         ome(tmp_path / f"{z}.tif", "".join(parts), z=3)
     assert tiff.read(tmp_path / "0.tif").pixels.shape == (3, 64, 64)
+
+
+def packed(kind: str) -> bytes:
+    """Pack 16 x 16 pixels that say they are 60,000 x 60,000."""
+    pixels = np.zeros((16, 16), np.uint8)
+    if kind == "jpeg":
+        content = bytearray(imagecodecs.jpeg8_encode(pixels))
+        at = content.index(b"\xff\xc0") + 5
+        content[at : at + 4] = struct.pack(">HH", 60000, 60000)
+    elif kind == "png":
+        content = bytearray(imagecodecs.png_encode(pixels))
+        content[16:24] = struct.pack(">II", 60000, 60000)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    else:
+        content = bytearray(imagecodecs.jpeg2k_encode(pixels))
+        at = content.index(b"\xff\x4f\xff\x51") + 8
+        content[at : at + 8] = struct.pack(">II", 60000, 60000)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "jpeg2000"])
+def test_a_tile_that_lies(tmp_path: Path, kind: str, pages: int) -> None:
+    """Decoders take memory for what the tile says, not for what the page does."""
+    path, content = tmp_path / "a.tif", packed(kind)
+    with tifffile.TiffWriter(path) as tif:
+        for _ in range(pages):
+            tif.write(
+                iter([content] * 4),
+                shape=(32, 32),
+                dtype=np.uint8,
+                tile=(16, 16),
+                compression=kind,
+                metadata=None,
+            )
+    source = tiff.source(path)
+    corner = (*[slice(0, 1)] * (len(source.axes) - 2), slice(0, 8), slice(0, 8))
+    for read in (lambda: tiff.read(path), lambda: source.window(corner)):
+        begun = time.monotonic()
+        with pytest.raises(FileError, match=r"a\.tif.*60000 x 60000") as error:
+            read()
+        one_line(error.value)
+        assert time.monotonic() - begun < 5
 
 
 def test_a_circle_of_pages(tmp_path: Path) -> None:
