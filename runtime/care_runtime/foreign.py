@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
 from care_runtime.errors import SpecError
-from care_runtime.operations import LETTERS
-from care_runtime.stepcheck import TYPES, require_known
-from care_runtime.tensor import Operation, ReferenceSize, SteppedSize
+from care_runtime.stepfit import require_fitting, typed
+from care_runtime.tensor import ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from care_runtime.spec import Spec
-    from care_runtime.tensor import Axis, Tensor
+    from care_runtime.tensor import Axis, Operation, Tensor
 
 TILES = {2: 512, 3: 64}
 """Default kept size of a tile in planes and volumes, where any size will do."""
@@ -29,9 +28,6 @@ TILES = {2: 512, 3: 64}
 LARGEST = 1 << 28
 """Pixels that a network may read at least: its description says so, and nothing else
 does, before memory is taken for them."""
-
-TYPED = ("ensure_dtype", "binarize")
-"""Steps that say of which type their values are."""
 
 OVERLAP = 8
 """Part of a fixed size that serves as halo, where an output tells of none."""
@@ -54,15 +50,15 @@ def derive(spec: Spec) -> CareConfig:
     try:
         for number, tensor in enumerate(spec.inputs):
             where = f"inputs[{number}]"
-            _require_steps(spec, tensor, f"{where}.preprocessing")
+            require_fitting(spec, tensor, f"{where}.preprocessing")
             _require_one(tensor, where)
             # Of an image that no step changed, the type is the image's own affair.
-            steps[tensor.id] = _typed(tensor, where) if tensor.operations else ()
+            steps[tensor.id] = typed(tensor, where) if tensor.operations else ()
         for number, output in enumerate(spec.outputs):
             where = f"outputs[{number}]"
-            _require_steps(spec, output, f"{where}.postprocessing")
+            require_fitting(spec, output, f"{where}.postprocessing")
             _require_sizes(spec.input, output, where)
-            steps[output.id] = _typed(output, where)
+            steps[output.id] = typed(output, where)
         tiling = _tiling(spec)
     except SpecError as error:
         raise _refused(spec, str(error)) from None
@@ -84,50 +80,6 @@ def derive(spec: Spec) -> CareConfig:
 
 def _refused(spec: Spec, problem: str) -> SpecError:
     return SpecError(f"the model {spec.name!r} cannot be run: {problem}")
-
-
-def _typed(tensor: Tensor, where: str) -> tuple[Operation, ...]:
-    """Return the steps of a tensor, with the last one that the format adds to them.
-
-    Where they do not end with a type of their own, values get that of the tensor; whole
-    numbers are what is left of others without their fractions.
-    """
-    if tensor.operations and tensor.operations[-1].id in TYPED:
-        return tensor.operations
-    if tensor.type not in TYPES:
-        msg = (
-            f"{where}.data, type: expected one of {', '.join(TYPES)}, found "
-            f"{tensor.type!r}"
-        )
-        raise SpecError(msg)
-    if tensor.type.startswith("float"):
-        return tensor.operations
-    return (*tensor.operations, Operation("ensure_dtype", {"dtype": tensor.type}))
-
-
-def _require_steps(spec: Spec, tensor: Tensor, where: str) -> None:
-    """Refuse steps that cannot be taken, or measure a tensor of another shape.
-
-    A step may measure the inputs as they came, and what it changes itself.
-    """
-    known = {each.id: each for each in (*spec.inputs, tensor)}
-    require_known(tensor.operations, where, set(known))
-    for number, step in enumerate(tensor.operations):
-        other = known[str(step.kwargs.get("reference_tensor") or tensor.id)]
-        over = step.kwargs.get("axes") or LETTERS
-        kept = {LETTERS[a] for a in LETTERS} - {LETTERS[a] for a in over}
-        differs = [
-            a for a in kept - set("BC") if (a in other.letters) != (a in tensor.letters)
-        ]
-        if "C" in kept and other.channels != tensor.channels:
-            differs.append("C")
-        if differs:
-            msg = (
-                f"{where}[{number}], {step.id}, axes: expected those in which "
-                f"{tensor.id!r} and its reference_tensor {other.id!r} differ "
-                f"({', '.join(sorted(differs))}) among them, found {list(over)}"
-            )
-            raise SpecError(msg)
 
 
 def _require_sizes(source: Tensor, target: Tensor, where: str) -> None:

@@ -323,6 +323,51 @@ def test_types_of_format_0_4(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[sure], np.trunc(expected[sure]))
 
 
+@pytest.mark.parametrize(
+    ("axes", "count", "match"),
+    [
+        ("cx", 96, ""),  # along y
+        ("xc", 96, ""),
+        ("yx", 1, ""),
+        ("cyx", 1, ""),
+        (
+            "cx",
+            2,
+            r"inputs\[0\]\.preprocessing\[0\], scale_linear, gain: .*96.*found 2",
+        ),
+        ("yx", 3, r"inputs\[0\]\.preprocessing\[0\], scale_linear, gain: .*1 places"),
+        ("x", 3, r"inputs\[0\]\.preprocessing\[0\], scale_linear, axes"),
+    ],
+)
+def test_numbers_along_an_axis_of_format_0_4(
+    tmp_path: Path, axes: str, count: int, match: str
+) -> None:
+    """There, the axes are named that share a number."""
+    gain = [round(1 + 0.01 * i, 2) for i in range(count)]
+    values, size = old(), {"shape": [1, 1, 96, 64]}
+    step = {"name": "scale_linear", "kwargs": {"axes": axes, "gain": gain}}
+    values["inputs"][0] |= size | {"preprocessing": [step]}
+    values["outputs"][0] |= size | {"postprocessing": []}
+    folder = package(tmp_path, convolution(), [], **values)
+    if match:
+        with pytest.raises(SpecError, match=match) as error:
+            load(folder)
+        one_line(error.value)
+        return
+    image = noise("YX", Y=96, X=64)
+    expected = convolved(image * np.array(gain)[:, None])
+    found = load(folder)(image, "YX").image
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("axis_", ["batch", "z"])
+def test_numbers_along_an_axis_that_is_none(tmp_path: Path, axis_: str) -> None:
+    step = {"id": "scale_linear", "kwargs": {"axis": axis_, "gain": [1.0, 2.0]}}
+    folder = package(tmp_path, convolution(), plane(STEPPED), answer(step))
+    with pytest.raises(SpecError, match=r"outputs\[0\]\.postprocessing\[0\].*, axis"):
+        load(folder)
+
+
 def test_channels_of_format_0_4() -> None:
     values = old(name="old", weights={"onnx": {"source": "w.onnx"}})
     values["inputs"][0]["shape"] = [1, 3, 64, 64]
