@@ -52,8 +52,8 @@ def derive(spec: Spec) -> CareConfig:
             where = f"inputs[{number}]"
             require_fitting(spec, tensor, f"{where}.preprocessing")
             _require_one(tensor, where)
-            # Of an image that no step changed, the type is the image's own affair.
-            steps[tensor.id] = typed(tensor, where) if tensor.operations else ()
+            # Not `typed`: the network gets its own type, and refused any other.
+            steps[tensor.id] = tensor.operations
         for number, output in enumerate(spec.outputs):
             where = f"outputs[{number}]"
             require_fitting(spec, output, f"{where}.postprocessing")

@@ -69,17 +69,14 @@ def _tensor(
             msg = f"the model description, {side}s[{index}]: expected a key {key!r}"
             raise SpecError(msg)
     operations = "preprocessing" if side == "input" else "postprocessing"
-    letters, kind = str(old["axes"]), str(old.get("data_type") or "float32")
+    letters = str(old["axes"])
     new = {
         "id": old["name"],
         "description": old.get("description") or "",
         "axes": [_axis(old, letter, i, values) for i, letter in enumerate(letters)],
-        "data": {"type": kind},
+        "data": {"type": old.get("data_type", "float32")},
         operations: [_operation(op, letters) for op in old.get(operations) or []],
     }
-    if side == "input" and new[operations] and not kind.startswith("float"):
-        # Of whatever type the image is, a step makes floats of it.
-        new[operations].append({"id": "ensure_dtype", "kwargs": {"dtype": "float32"}})
     for use in ("test", "sample"):
         files = values.get(f"{use}_{side}s") or []
         if index < len(files):

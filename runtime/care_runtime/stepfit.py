@@ -18,7 +18,7 @@ TYPED = ("ensure_dtype", "binarize")
 
 
 def typed(tensor: Tensor, where: str) -> tuple[Operation, ...]:
-    """Return the steps of a tensor, with the last one that the format adds to them.
+    """Return the steps of an output, with the last one that the format adds to them.
 
     Where they do not end with a type of their own, values get that of the tensor; whole
     numbers are what is left of others without their fractions.
@@ -26,7 +26,7 @@ def typed(tensor: Tensor, where: str) -> tuple[Operation, ...]:
     Parameters
     ----------
     tensor
-        Input or output of a network.
+        Output of a network.
     where
         The field that describes it, for errors.
 
