@@ -133,11 +133,15 @@ def fetch(place: str, folder: Path, key: Key | None = None) -> str:
     from care_runtime import download
 
     fresh = folder / "fresh"
-    with download.locked(folder):
-        try:
+    try:
+        with download.locked(folder):
             return _renewed(place, folder, fresh, key)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    except FileError:
+        raise
+    except OSError as error:
+        return f"the cache {folder} cannot be written ({error.strerror or error})"
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _renewed(place: str, folder: Path, fresh: Path, key: Key | None) -> str:

@@ -205,6 +205,17 @@ def test_a_registry_that_is_none(served: Served) -> None:
     assert run(care_run, "list", "--zoo", served.folder).exit_code == 1
 
 
+def test_a_cache_that_cannot_be_written(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for place in ("file", "file/below"):
+        monkeypatch.setenv("CARE_HOME", str(tmp_path / place))
+        result = run(care_run, "list", "--zoo", served.address)
+        assert (result.exit_code, "cannot" in result.stderr) == (0, True)
+        assert len(result.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("name", ["registry.txt", "index.json"])
 @pytest.mark.parametrize("content", [b"<html>log in</html>", b"", b"\xff\xfe", None])
 def test_a_page_in_place_of_a_list(
