@@ -13,6 +13,10 @@ Number = ipaddress.IPv4Address | ipaddress.IPv6Address
 GATEWAY = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses of a gateway, whose last four bytes are those of any IPv4 machine."""
 
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""Addresses of IPv6 that machines of the internet have. Others are of one network
+alone, or stand for machines of IPv4 there."""
+
 SCHEMES = ("http://", "https://")
 
 
@@ -63,6 +67,8 @@ def _is_public(number: Number) -> bool:
         if number in GATEWAY:
             inner.append(ipaddress.IPv4Address(int(number) & 0xFFFFFFFF))
     real = [one for one in inner if one is not None] or [number]
+    if isinstance(number, ipaddress.IPv6Address) and number in real:
+        return number in UNICAST and number.is_global
     return all(one.is_global and not one.is_multicast for one in real)
 
 

@@ -15,6 +15,7 @@ from care_runtime.errors import (
     OptionError,
     SourceWarning,
 )
+from care_runtime.plain import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ class Commands(click.Group):
             with _told():
                 return super().invoke(ctx)
         except CareError as error:
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            click.echo(f"error: {error}", err=True)
             usage = isinstance(error, ModelNotFoundError | OptionError)
             ctx.exit(USAGE if usage else FAILED)
 
@@ -46,7 +47,7 @@ def _told() -> Iterator[None]:
 
     def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
         if issubclass(category, TOLD):
-            click.echo(f"warning: {' '.join(str(message).split())}", err=True)
+            click.echo(f"warning: {line(str(message))}", err=True)
         else:
             shown(message, category, *place, **more)
 

@@ -122,6 +122,23 @@ def _reason(error: Exception) -> str:
     return text[:400]
 
 
+def _require_file(answer: Any) -> None:
+    """Refuse answers whose body is not the file, or a part of it."""
+    import requests
+
+    answer.raise_for_status()
+    expected = [requests.codes.ok]
+    if "Range" in answer.request.headers:
+        expected.append(requests.codes.partial_content)
+    if answer.status_code not in expected:
+        msg = f"the server answers {answer.status_code}, and brings no file"
+        raise ValueError(msg)
+    packed = answer.headers.get("Content-Encoding", "identity")
+    if packed.lower() != "identity":
+        msg = f"the server packs it ({packed[:40]}) although it is asked not to"
+        raise ValueError(msg)
+
+
 @dataclass(slots=True)
 class _Get:
     """What pooch asks of a downloader: called with an address and a file's name."""
@@ -137,11 +154,15 @@ class _Get:
         if self.sha256 is None:
             part.unlink(missing_ok=True)  # of which version, nobody knows
         resumed = part.is_file()
-        self._whole(url, part)
-        if resumed and hash_of(part) != self.sha256:
-            part.unlink()  # the beginning was of another file
+        try:
             self._whole(url, part)
-        part.replace(output_file)
+            if resumed and hash_of(part) != self.sha256:
+                part.unlink()  # the beginning was of another file
+                self._whole(url, part)
+            part.replace(output_file)
+        finally:
+            if self.sha256 is None:  # nothing goes on with it
+                part.unlink(missing_ok=True)
 
     def _whole(self, url: str, part: Path) -> None:
         """Fill the part until it is whole, going on where it broke off."""
@@ -172,7 +193,7 @@ class _Get:
                     part.unlink()
                     answer.close()
                     return self._more(url, part)
-                answer.raise_for_status()
+                _require_file(answer)
                 start = f"bytes {have}-"
                 said = answer.headers.get("Content-Range", "")
                 partial = answer.status_code == requests.codes.partial_content

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from care_runtime.plain import line
+
 
 class CareError(Exception):
-    """Base of every error this project raises on purpose."""
+    """Base of every error this project raises on purpose; it is one line as text."""
+
+    def __str__(self) -> str:
+        """Say what is wrong."""
+        return line(super().__str__())
 
 
 class SpecError(CareError, ValueError):

@@ -7,21 +7,27 @@ whole frames. What cannot be followed is refused by the name of its field.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
 from care_runtime.errors import SpecError
-from care_runtime.operations import LETTERS
-from care_runtime.stepcheck import require_known
+from care_runtime.stepfit import require_fitting, typed
 from care_runtime.tensor import ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from care_runtime.spec import Spec
-    from care_runtime.tensor import Axis, Tensor
+    from care_runtime.tensor import Axis, Operation, Tensor
 
 TILES = {2: 512, 3: 64}
 """Default kept size of a tile in planes and volumes, where any size will do."""
+
+LARGEST = 1 << 28
+"""Pixels that a network may read at least: its description says so, and nothing else
+does, before memory is taken for them."""
 
 OVERLAP = 8
 """Part of a fixed size that serves as halo, where an output tells of none."""
@@ -40,15 +46,19 @@ def derive(spec: Spec) -> CareConfig:
     SpecError
         If it asks for what this runtime cannot do; the field is named.
     """
+    steps: dict[str, tuple[Operation, ...]] = {}
     try:
         for number, tensor in enumerate(spec.inputs):
             where = f"inputs[{number}]"
-            _require_steps(spec, tensor, f"{where}.preprocessing")
+            require_fitting(spec, tensor, f"{where}.preprocessing")
             _require_one(tensor, where)
+            # Not `typed`: the network gets its own type, and refused any other.
+            steps[tensor.id] = tensor.operations
         for number, output in enumerate(spec.outputs):
             where = f"outputs[{number}]"
-            _require_steps(spec, output, f"{where}.postprocessing")
+            require_fitting(spec, output, f"{where}.postprocessing")
             _require_sizes(spec.input, output, where)
+            steps[output.id] = typed(output, where)
         tiling = _tiling(spec)
     except SpecError as error:
         raise _refused(spec, str(error)) from None
@@ -58,11 +68,11 @@ def derive(spec: Spec) -> CareConfig:
         normalization=Normalization(
             None,
             invert=False,
-            steps={tensor.id: tensor.operations for tensor in spec.inputs},
+            steps={tensor.id: steps[tensor.id] for tensor in spec.inputs},
         ),
         tiling=tiling,
         outputs={
-            output.id: Output("other", "none", output.operations)
+            output.id: Output("other", "none", steps[output.id])
             for output in spec.outputs
         },
     )
@@ -70,31 +80,6 @@ def derive(spec: Spec) -> CareConfig:
 
 def _refused(spec: Spec, problem: str) -> SpecError:
     return SpecError(f"the model {spec.name!r} cannot be run: {problem}")
-
-
-def _require_steps(spec: Spec, tensor: Tensor, where: str) -> None:
-    """Refuse steps that cannot be taken, or measure a tensor of another shape.
-
-    A step may measure the inputs as they came, and what it changes itself.
-    """
-    known = {each.id: each for each in (*spec.inputs, tensor)}
-    require_known(tensor.operations, where, set(known))
-    for number, step in enumerate(tensor.operations):
-        other = known[str(step.kwargs.get("reference_tensor") or tensor.id)]
-        over = step.kwargs.get("axes") or LETTERS
-        kept = {LETTERS[a] for a in LETTERS} - {LETTERS[a] for a in over}
-        differs = [
-            a for a in kept - set("BC") if (a in other.letters) != (a in tensor.letters)
-        ]
-        if "C" in kept and other.channels != tensor.channels:
-            differs.append("C")
-        if differs:
-            msg = (
-                f"{where}[{number}], {step.id}, axes: expected those in which "
-                f"{tensor.id!r} and its reference_tensor {other.id!r} differ "
-                f"({', '.join(sorted(differs))}) among them, found {list(over)}"
-            )
-            raise SpecError(msg)
 
 
 def _require_sizes(source: Tensor, target: Tensor, where: str) -> None:
@@ -204,8 +189,22 @@ def _tiling(spec: Spec) -> Tiling:
                 whole.append(name)
         if lost:
             whole.append(name)
+    _require_readable(
+        {n: exact.get(n) or max(least[n], grid) for n, grid in multiple.items()}
+    )
     kept = {n: TILES.get(len(space), 64) for n in multiple if n not in exact}
     return Tiling(multiple, halos, kept, tuple(dict.fromkeys(whole)), least, exact)
+
+
+def _require_readable(sizes: Mapping[str, int]) -> None:
+    """Refuse tiles of a size that no memory holds."""
+    if math.prod(sizes.values()) > LARGEST:
+        found = " x ".join(f"{axis} {size}" for axis, size in sizes.items())
+        msg = (
+            f"inputs[0].axes: expected at most {LARGEST} pixels that are read at once, "
+            f"found {found}"
+        )
+        raise SpecError(msg)
 
 
 def _sizes(axis: Axis, wished: int, where: str) -> tuple[int | None, int]:
@@ -235,7 +234,14 @@ def _positive(size: int, where: str) -> int:
 
 def _halo(spec: Spec, letter: str) -> int | None:
     """Return the largest halo of an axis, None if no output tells of one."""
-    found = [
-        output.axis(letter).halo for output in spec.outputs if letter in output.letters
-    ]
-    return max(found, default=0) or None
+    most = 0
+    for number, output in enumerate(spec.outputs):
+        if letter not in output.letters:
+            continue
+        axis = output.axis(letter)
+        if axis.halo < 0:
+            where = f"outputs[{number}].axes, {axis.id}, halo"
+            msg = f"{where}: expected 0 or more pixels, found {axis.halo}"
+            raise SpecError(msg)
+        most = max(most, axis.halo)
+    return most or None

@@ -14,6 +14,9 @@ KEPT = ("inputs", "outputs", "weights", "config", "type", "format_version")
 CHANNELS = 10_000
 """Channels that a tensor may have."""
 
+ALONG = ("scale_linear", "fixed_zero_mean_unit_variance")
+"""Steps that take numbers along an axis."""
+
 TESTS = ("test_inputs", "test_outputs", "sample_inputs", "sample_outputs")
 
 
@@ -72,12 +75,12 @@ def _tensor(
         "description": old.get("description") or "",
         "axes": [_axis(old, letter, i, values) for i, letter in enumerate(letters)],
         "data": {"type": old.get("data_type", "float32")},
-        operations: [_operation(op) for op in old.get(operations) or []],
+        operations: [_operation(op, letters) for op in old.get(operations) or []],
     }
-    for kind in ("test", "sample"):
-        files = values.get(f"{kind}_{side}s") or []
+    for use in ("test", "sample"):
+        files = values.get(f"{use}_{side}s") or []
         if index < len(files):
-            new[f"{kind}_tensor"] = {"source": files[index]}
+            new[f"{use}_tensor"] = {"source": files[index]}
     return new
 
 
@@ -140,14 +143,21 @@ def _size(shape: Any, letter: str, place: int, axis: dict[str, Any]) -> Any:
     }
 
 
-def _operation(old: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(old: Mapping[str, Any], letters: str) -> dict[str, Any]:
     kwargs = dict(old.get("kwargs") or {})
     name, mode = str(old.get("name")), kwargs.pop("mode", None)
     if mode == "fixed":
         name = f"fixed_{name}"
-        kwargs.pop("axes", None)
     elif mode == "per_dataset":
         kwargs["axes"] = f"b{kwargs.get('axes', '')}"
+    if name in ALONG and isinstance(kwargs.get("axes"), str):
+        # The axes that share a number; 0.5 names the one along which they differ.
+        left = [a for a in letters if a not in f"b{kwargs['axes']}"]
+        if len(left) == 1:
+            kwargs["axis"] = KINDS.get(left[0], left[0])
+            kwargs.pop("axes")
+        elif not left or not any(isinstance(n, list) for n in kwargs.values()):
+            kwargs.pop("axes")
     if isinstance(kwargs.get("axes"), str):
         kwargs["axes"] = [KINDS.get(letter, letter) for letter in kwargs["axes"]]
     return {"id": name, "kwargs": kwargs}

@@ -1,7 +1,8 @@
 """Lists: the registry of a zoo and what is known of it, read and, if wished, verified.
 
-With a public key, fetched lists are verified in a folder of their own before they take
-the place of older ones, which were: a server that was taken over changes nothing here.
+Fetched lists are read in a folder of their own before they take the place of older
+ones, and verified there if there is a public key: what a server shows that was taken
+over, or a proxy in its place, changes nothing here.
 """
 
 from __future__ import annotations
@@ -126,45 +127,54 @@ def fetch(place: str, folder: Path, key: Key | None = None) -> str:
     Raises
     ------
     FileError
-        If they are not signed as they have to be.
+        If they are not signed as they have to be; or cannot be read, and there are
+        none of the last time.
     """
-    if key is None:
-        return _ask(place, folder, (registry.NAME, registry.INDEX))
     from care_runtime import download
 
     fresh = folder / "fresh"
-    with download.locked(folder):
-        try:
-            return _verified(place, folder, fresh, key)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        with download.locked(folder):
+            return _renewed(place, folder, fresh, key)
+    except FileError:
+        raise
+    except OSError as error:
+        return f"the cache {folder} cannot be written ({error.strerror or error})"
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _verified(place: str, folder: Path, fresh: Path, key: Key) -> str:
+def _renewed(place: str, folder: Path, fresh: Path, key: Key | None) -> str:
     """Fetch lists into a folder, and move them into another if they are right."""
+    names = tuple(SIZES) if key else (registry.NAME, registry.INDEX)
+    before, trouble, found = _before(folder, key), "", None
     for attempt in range(1, ATTEMPTS + 1):
         shutil.rmtree(fresh, ignore_errors=True)
-        trouble = _ask(place, fresh, tuple(SIZES))
+        trouble = _ask(place, fresh, names)
         if trouble:
             return trouble
         try:
             found = read(fresh, key, place)
             if found is not None and (fresh / registry.INDEX).is_file():
                 index(fresh / registry.INDEX, found, place)
-        except FileError:
-            if attempt == ATTEMPTS:
+        except FileError as error:
+            if attempt < ATTEMPTS:
+                time.sleep(PAUSE)
+                continue
+            # What answers may be no zoo at all: a page of a hotel or a proxy.
+            if key is not None or before is None:
                 raise
-            time.sleep(PAUSE)
+            return str(error)
         else:
             break
-    before = _before(folder, key)
-    if found is None and before is not None:
+    empty = found is None or not found.entries
+    if empty and before is not None and before.entries:
         return "it shows no list any more, and did the last time"
     if found is not None and before is not None and found.time < before.time:
         at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(found.time))
         return f"it shows a list signed on {at} UTC, before that of the last time"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in SIZES:
+    for name in names:
         if (fresh / name).is_file():
             (fresh / name).replace(folder / name)
         else:
@@ -172,29 +182,30 @@ def _verified(place: str, folder: Path, fresh: Path, key: Key) -> str:
     return ""
 
 
-def _before(folder: Path, key: Key) -> Lists | None:
-    """Read the lists of the last time, if they were signed."""
+def _before(folder: Path, key: Key | None) -> Lists | None:
+    """Read the lists of the last time, if they are as they have to be."""
     try:
         return read(folder, key)
-    except FileError:  # they came without a signature, or with another
+    except FileError:  # they came without a signature, with another, or damaged
         return None
 
 
 def index(path: Path, lists: Lists, place: str) -> bytes:
-    """Read the bytes of an index, for which a signed registry has to vouch.
+    """Read the bytes of an index, for which the registry vouches.
 
     Raises
     ------
     FileError
-        If it cannot be read, its hash is another, or the signed registry has none.
+        If it cannot be read, its hash is another, or a signed registry has none.
     """
     import hashlib
 
     content = _content(path)
-    if lists.signed and hashlib.sha256(content).hexdigest() != lists.index:
+    named = lists.signed or lists.index is not None
+    if named and hashlib.sha256(content).hexdigest() != lists.index:
         msg = (
-            f"expected {place}/{registry.INDEX} of the sha256 that its signed registry "
-            "has, found another: do not use this zoo, or have it published again"
+            f"expected {place}/{registry.INDEX} of the sha256 that its registry has, "
+            "found another: do not use this zoo, or have it published again"
         )
         raise FileError(msg)
     return content

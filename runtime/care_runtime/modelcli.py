@@ -59,7 +59,7 @@ def fetch(
             )
         except FileError as error:
             failed = True
-            click.echo(f"error: {model}: {' '.join(str(error).split())}", err=True)
+            click.echo(f"error: {model}: {error}", err=True)
         else:
             click.echo(f"{model}: {found.folder}")
     if failed:

@@ -155,7 +155,7 @@ def _clip(x: Frame, given: Given) -> Frame:
         )
         if value is None and percentile is not None:
             value = np.percentile(
-                x,
+                x.view(np.uint8) if x.dtype == bool else x,
                 percentile,
                 given.axes,
                 keepdims=True,

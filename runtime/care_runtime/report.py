@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from care_runtime.plain import line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -78,9 +80,8 @@ def models(rows: Sequence[Listed], *, as_json: bool) -> None:
     for row in rows:
         room = size(row.size) if row.size else ""
         older = f" (also {', '.join(row.older)})" if row.older else ""
-        click.echo(
-            f"{row.name:{width}}  {row.version}  {room:>8}  {row.description}{older}"
-        )
+        said = f"{row.description}{older}"
+        click.echo(line(f"{row.name:{width}}  {row.version}  {room:>8}  {said}"))
 
 
 def cached(folder: Path, rows: Sequence[Kept], *, as_json: bool) -> None:
@@ -91,7 +92,7 @@ def cached(folder: Path, rows: Sequence[Kept], *, as_json: bool) -> None:
         return
     click.echo(f"{folder}  {size(sum(row.size for row in rows))}")
     for row in rows:
-        click.echo(f"  {size(row.size):>8}  {row.kind}  {row.name}")
+        click.echo(line(f"  {size(row.size):>8}  {row.kind}  {row.name}"))
 
 
 def size(count: float) -> str:
@@ -117,10 +118,18 @@ def model(package: Package, *, as_json: bool) -> None:
     if spec.care is not None:
         lines |= _care_lines(spec.care)
     lines["licence"] = str(spec.about.get("license", "not given"))
-    for number, cite in enumerate(spec.about.get("cite", ()), 1):
-        place = f"doi:{cite['doi']}" if "doi" in cite else cite.get("url", "")
-        lines[f"cite [{number}]"] = f"{cite.get('text', '')} {place}"
+    lines |= _cites(spec.about.get("cite"))
     _aligned(lines)
+
+
+def _cites(cites: Any) -> dict[str, str]:
+    """Say what is to be cited; others may have written anything there."""
+    lines = {}
+    for number, cite in enumerate(cites if isinstance(cites, list) else [], 1):
+        said = cite if isinstance(cite, dict) else {"text": cite}
+        place = f"doi:{said['doi']}" if "doi" in said else said.get("url", "")
+        lines[f"cite [{number}]"] = f"{said.get('text', '')} {place}"
+    return lines
 
 
 def _care_lines(care: Any) -> dict[str, str]:
@@ -166,7 +175,7 @@ def result(found: Result) -> None:
     if found.flag is not None:
         click.echo(f"  flagged: {found.flag}", err=piped)
     for note in found.notes:
-        click.echo(f"warning: {found.source}: {note}", err=True)
+        click.echo(line(f"warning: {found.source}: {note}"), err=True)
 
 
 def interrupted(source: object, folder: Path, words: Sequence[str]) -> None:
@@ -242,4 +251,4 @@ def examined(findings: Sequence[Finding], *, healthy: bool, as_json: bool) -> No
 def _aligned(lines: Mapping[str, str]) -> None:
     width = max(len(key) for key in lines)
     for key, value in lines.items():
-        click.echo(f"{key:{width}}  {value}")
+        click.echo(line(f"{key:{width}}  {value}"))

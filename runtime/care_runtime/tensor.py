@@ -136,6 +136,13 @@ class Tensor:
     optional: bool = False
 
     @property
+    def type(self) -> str:
+        """Type of the values; the format's own where the description has none."""
+        parts = self.data if isinstance(self.data, tuple) else (self.data,)
+        data = parts[0] if parts else {}
+        return str(data.get("type") or ("uint8" if "values" in data else "float32"))
+
+    @property
     def letters(self) -> str:
         """Axes as letters, such as ``"BCYX"``."""
         return "".join(axis.letter for axis in self.axes)

@@ -11,6 +11,7 @@ import numpy as np
 from care_runtime import tiffwindow
 from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
 from care_runtime.naming import name
+from care_runtime.omecheck import require_modest
 from care_runtime.scratch import LARGE
 from care_runtime.source import Source, require_real
 from care_runtime.tiffcheck import quiet, require_honest, require_line, require_whole
@@ -87,6 +88,7 @@ def source(
 
     with _explained(path), tifffile.TiffFile(path) as tif:
         require_line(tif, path)
+        require_modest(tif.ome_metadata, path)
         found, letters = _series(tif, path, series)
         for each in found:
             require_honest(tif, each, path)
@@ -124,6 +126,7 @@ def _whole(path: Path, number: int) -> NDArray[Any]:
 
     with tifffile.TiffFile(path) as tif:
         series = tif.series[number]
+        tiffwindow.prepare(series)
         # Large images are mapped, from a file that vanishes.
         pixels = series.asarray(out="memmap" if series.nbytes >= LARGE else None)
         if pixels.shape != series.shape:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import runs
+from care_runtime import pieces, runs
 from care_runtime.scratch import LARGE
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ JPEGS = (6, 7, 33007, 34892)
 def prepare(series: Any) -> None:
     """Have an open file say how its pages are decoded, for when it is closed."""
     if series.dataoffset is None:
+        pieces.guard(series)
         key = series.keyframe
         _ = key.decode, key.jpegheader if key.compression in JPEGS else None
 

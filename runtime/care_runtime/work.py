@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from care_runtime.resample import gather
 from care_runtime.steps import left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -159,7 +160,7 @@ def fill(
     reading = Lock()  # not every array may be read by several threads
 
     def compute(step: Step) -> Computed:
-        with reading:
+        with reading, room([len(line.below) for line in step.window]):
             pixels = [
                 gather(frame, step.window, round_=round_)
                 for frame, round_ in zip(step.frames, rounded, strict=True)
@@ -207,6 +208,25 @@ def _known(drawn: Sequence[Canvas], job: Job, ledger: Ledger | None) -> Done:
     return known
 
 
+@contextmanager
+def room(shape: Sequence[int]) -> Iterator[None]:
+    """Say of which tile it is, where there is no room for one.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If there is none.
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        found = tuple(shape)
+        msg = f"expected room for a tile of shape {found}, found none: {error}"
+        raise OutOfMemoryError(msg) from error
+
+
 def ask(
     spec: Spec,
     network: Network,
@@ -234,14 +254,8 @@ def ask(
     if affine.blank.all():
         return [None] * len(spec.outputs)
     batches = [_batch(t, x) for t, x in zip(spec.inputs, tiles, strict=True)]
-    try:
+    with room(batches[0].shape):
         answers = network(*batches)
-    except OutOfMemoryError:
-        raise
-    except MemoryError as error:
-        shape = batches[0].shape
-        msg = f"expected room for a tile of shape {shape}, found none: {error}"
-        raise OutOfMemoryError(msg) from error
     _check(spec, tiles[0], answers)
     return answers
 

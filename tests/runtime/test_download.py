@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from badserver import Server, serving
+from badserver import Server, answering, serving
 from tiny import one_line
 
 from care_runtime import addresses, download
@@ -83,6 +83,47 @@ def test_faults_leave_the_old_file(
     assert left <= {"file", ".file.part"}
     server.fault = ""
     assert get(server, target).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [
+        ("204 No Content", ""),
+        ("206 Partial Content", "Content-Range: bytes 5-9/10\r\n"),
+        ("300 Multiple Choices", ""),
+        ("302 Found", ""),
+        ("200 OK", "Content-Encoding: gzip\r\n"),
+    ],
+)
+@pytest.mark.parametrize("sha256", [HASH, None])
+def test_answers_that_are_no_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    header: str,
+    sha256: str | None,
+) -> None:
+    """What came with them was the file, where no hash is known."""
+    monkeypatch.setenv("CARE_HOME", str(tmp_path / "home"))
+    body = "" if status.startswith("204") else "page!"
+    answer = f"HTTP/1.1 {status}\r\n{header}Content-Length: {len(body)}\r\n\r\n{body}"
+    (tmp_path / "file").write_text("the old one")
+    with (
+        answering(answer.encode()) as address,
+        pytest.raises(FileError, match=r"the server (answers|packs)") as error,
+    ):
+        download.fetch(f"{address}/file", tmp_path / "file", sha256=sha256)
+    one_line(error.value)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["file"]
+    assert (tmp_path / "file").read_text() == "the old one"
+
+
+def test_nothing_is_left_of_an_unknown_file(server: Server, tmp_path: Path) -> None:
+    server.fault = "truncated"
+    target = tmp_path / "there" / "file"
+    with pytest.raises(FileError, match="IncompleteRead"):
+        get(server, target, None)
+    assert list(target.parent.iterdir()) == []
 
 
 def test_what_broke_off_is_resumed(server: Server, tmp_path: Path) -> None:
@@ -310,7 +351,12 @@ def test_where_a_server_may_lead(address: str, target: str, match: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "::ffff:10.0.0.1"]
+    "number",
+    [
+        *("64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:7f00:1::"),
+        *("::ffff:10.0.0.1", "::ffff:0:10.0.0.1", "::127.0.0.1"),
+        *("fec0::1", "5f00::1", "e000::1"),  # of one network alone, or of none
+    ],
 )
 @pytest.mark.usefixtures("hosts")
 def test_machines_behind_a_gateway(number: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from tiny import noise, one_line
 
-from care_runtime import batch, partial, scratch
+from care_runtime import batch, partial, scratch, work
 from care_runtime.bases import Cached
 from care_runtime.batch import Options
 from care_runtime.errors import (
@@ -235,6 +235,24 @@ def test_short_of_memory(restorer: Make) -> None:
     with pytest.warns(TileWarning, match="memory is short"):
         found = Restorer(good.spec, network)(pixels, axes="YX", tile=160)
     np.testing.assert_array_equal(found.image, good(pixels, axes="YX").image)
+
+
+def test_no_room_for_the_pixels_of_a_tile(
+    restorer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = work.gather
+
+    def gather(frame: Any, window: Any, **more: Any) -> Any:
+        if len(window[-1].below) > 40:
+            raise MemoryError
+        return cut(frame, window, **more)
+
+    image = noise("YX", Y=64, X=64)
+    expected = restorer("identity2d")(image, "YX", tile=16).image
+    monkeypatch.setattr(work, "gather", gather)
+    with pytest.warns(TileWarning, match="memory is short"):
+        found = restorer("identity2d")(image, "YX", tile=64)
+    np.testing.assert_array_equal(found.image, expected)
 
 
 def test_no_tile_is_small_enough(restorer: Make) -> None:

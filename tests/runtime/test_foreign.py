@@ -130,6 +130,48 @@ def test_steps_before_and_after(tmp_path: Path) -> None:
         np.testing.assert_allclose(result, y, rtol=1e-3, atol=1e-2)
 
 
+GAIN = {"id": "scale_linear", "kwargs": {"gain": 0.1}}
+FLOATS = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "data", "whole"),
+    [
+        ([], {"type": "int16"}, True),
+        ([GAIN], {"type": "int16"}, True),
+        ([GAIN], [{"type": "int16"}], True),
+        ([GAIN], {"values": list(range(200))}, True),  # which are uint8
+        ([GAIN, FLOATS], {"type": "int16"}, False),
+        ([GAIN], {"unit": "arbitrary unit"}, False),
+    ],
+)
+def test_outputs_get_the_type_of_their_description(
+    tmp_path: Path, steps: list[Any], data: Any, whole: bool
+) -> None:
+    """The format says that all steps end with it, if they do not do so themselves."""
+    target = answer(*steps) | {"data": data}
+    run = load(package(tmp_path, convolution(), plane(STEPPED, GAIN), target))
+    image = noise("YX", Y=32, X=32)
+    expected = convolved(0.1 * np.float32(image)) * (0.1 if GAIN in steps else 1)
+    found = run(image, "YX").image
+    # What is a whole number but for a hair goes either way.
+    sure = np.abs(expected - np.rint(expected)) > 1e-3
+    if "values" in data:
+        sure &= (expected > 0) & (expected < 255)
+    assert sure.mean() > 0.2
+    expected = np.trunc(expected) if whole else expected
+    np.testing.assert_allclose(found[sure], expected[sure], rtol=1e-5, atol=1e-4)
+
+
+def test_inputs_get_the_type_of_the_network(tmp_path: Path) -> None:
+    """Cast to that of the image, which is described, they would be another type."""
+    source = plane(STEPPED, GAIN) | {"data": {"type": "uint16"}}
+    run = load(package(tmp_path, convolution(), source, answer()))
+    image = noise("YX", Y=32, X=32)
+    expected = convolved(image * np.float32(0.1))
+    np.testing.assert_allclose(run(image, "YX").image, expected, rtol=1e-4, atol=1e-2)
+
+
 def test_percentiles_of_a_person_come_first(tmp_path: Path) -> None:
     step = {"id": "scale_linear", "kwargs": {"gain": 5.0}}
     run = load(package(tmp_path, convolution(), plane(STEPPED, step), answer()))
@@ -257,6 +299,72 @@ def test_format_0_4(tmp_path: Path) -> None:
     assert verify(found, run.network).test["out"] < 1e-5  # type: ignore[arg-type]
 
 
+def test_types_of_format_0_4(tmp_path: Path) -> None:
+    """Networks get floats of any image, and give back what is said of the output."""
+    values = old()
+    values["inputs"][0]["data_type"] = "uint16"
+    values["outputs"][0] |= {
+        "data_type": "uint8",
+        "postprocessing": [
+            {"name": "scale_linear", "kwargs": {"gain": 100.0, "offset": 50.0}}
+        ],
+    }
+    run = load(package(tmp_path, convolution(), [], **values))
+    image = noise("YX", Y=96, X=64)
+    low, high = np.percentile(image, (1, 99.8))
+    expected = convolved((image - low) / (high - low)) * 100 + 50
+    sure = np.abs(expected - np.rint(expected)) > 1e-3
+    sure &= (expected > 0) & (expected < 255)
+    found = run(image, "YX").image
+    assert sure.mean() > 0.5
+    np.testing.assert_array_equal(found[sure], np.trunc(expected[sure]))
+
+
+@pytest.mark.parametrize(
+    ("axes", "count", "match"),
+    [
+        ("cx", 96, ""),  # along y
+        ("xc", 96, ""),
+        ("yx", 1, ""),
+        ("cyx", 1, ""),
+        (
+            "cx",
+            2,
+            r"inputs\[0\]\.preprocessing\[0\], scale_linear, gain: .*96.*found 2",
+        ),
+        ("yx", 3, r"inputs\[0\]\.preprocessing\[0\], scale_linear, gain: .*1 places"),
+        ("x", 3, r"inputs\[0\]\.preprocessing\[0\], scale_linear, axes"),
+    ],
+)
+def test_numbers_along_an_axis_of_format_0_4(
+    tmp_path: Path, axes: str, count: int, match: str
+) -> None:
+    """There, the axes are named that share a number."""
+    gain = [round(1 + 0.01 * i, 2) for i in range(count)]
+    values, size = old(), {"shape": [1, 1, 96, 64]}
+    step = {"name": "scale_linear", "kwargs": {"axes": axes, "gain": gain}}
+    values["inputs"][0] |= size | {"preprocessing": [step]}
+    values["outputs"][0] |= size | {"postprocessing": []}
+    folder = package(tmp_path, convolution(), [], **values)
+    if match:
+        with pytest.raises(SpecError, match=match) as error:
+            load(folder)
+        one_line(error.value)
+        return
+    image = noise("YX", Y=96, X=64)
+    expected = convolved(image * np.array(gain)[:, None])
+    found = load(folder)(image, "YX").image
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("axis_", ["batch", "z"])
+def test_numbers_along_an_axis_that_is_none(tmp_path: Path, axis_: str) -> None:
+    step = {"id": "scale_linear", "kwargs": {"axis": axis_, "gain": [1.0, 2.0]}}
+    folder = package(tmp_path, convolution(), plane(STEPPED), answer(step))
+    with pytest.raises(SpecError, match=r"outputs\[0\]\.postprocessing\[0\].*, axis"):
+        load(folder)
+
+
 def test_channels_of_format_0_4() -> None:
     values = old(name="old", weights={"onnx": {"source": "w.onnx"}})
     values["inputs"][0]["shape"] = [1, 3, 64, 64]
@@ -310,8 +418,16 @@ def onto(letter: int, **more: Any) -> Any:
         (on(2, scale=0.5), r"outputs\[0\]\.axes, y.*scale"),
         (on(2, size={"tensor_id": "raw", "axis_id": "y", "offset": -4}), "offset"),
         (on(2, size=7), r"outputs\[0\]\.axes, y.*7"),
+        (on(2, halo=-4), r"outputs\[0\]\.axes, y, halo"),
+        (onto(2, size=10**10), r"inputs\[0\]\.axes: .*y 10000000000 x"),
+        (onto(2, size={"min": 16, "step": 10**12}), r"inputs\[0\]\.axes: expected"),
+        (onto(2, size={"min": 10**30, "step": 10**30}), r"inputs\[0\]\.axes: expected"),
         (on(2, type="index", id="i"), r"outputs\[0\]\.axes, i.*index"),
         (on(2, id="z"), r"outputs\[0\]\.axes, z"),
+        (
+            lambda s, t: (s, t | {"data": {"type": "complex64"}}),
+            r"outputs\[0\]\.data, type.*complex64",
+        ),
     ],
 )
 def test_what_is_refused_is_named(tmp_path: Path, change: Any, match: str) -> None:
@@ -320,6 +436,26 @@ def test_what_is_refused_is_named(tmp_path: Path, change: Any, match: str) -> No
     with pytest.raises(SpecError, match=match) as error:
         load(folder)
     assert "'of others'" in one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "words", [("info",), ("restore", "a.npy", "-o", "b.npy", "-m")]
+)
+def test_descriptions_cannot_speak_for_us(tmp_path: Path, words: Any) -> None:
+    """Neither lines of their own nor signs that a terminal obeys are shown."""
+    evil = "x\nerror: \x1b[2J\x1b]0;title\x07\u202e"
+    more = {"description": evil, "license": evil, "cite": [evil, 5, {"text": evil}]}
+    source, target = plane(STEPPED), answer()
+    if words[0] == "restore":  # it is refused, and named
+        target["axes"][2]["id"] = evil
+    folder = package(tmp_path / "p", convolution(), source, target, **more)
+    np.save(tmp_path / "a.npy", noise("YX", Y=16, X=16))
+    named = [str(tmp_path / w) if w.endswith(".npy") else w for w in words]
+    result = CliRunner().invoke(main, [*named, str(folder)])
+    assert isinstance(result.exception, SystemExit | None)
+    assert not set("\x1b\x07\u202e") & set(result.output)
+    begun = [line for line in result.output.splitlines() if line.startswith("error")]
+    assert len(begun) == result.exit_code == (words[0] == "restore")
 
 
 def test_tensors_need_no_ids(tmp_path: Path) -> None:

@@ -176,3 +176,12 @@ def test_what_does_not_fit_the_frame(name: str, kwargs: Any) -> None:
 
 def test_every_step_is_tried() -> None:
     assert len(STEPS) == 10
+
+
+def test_percentiles_of_a_mask() -> None:
+    steps = [
+        Operation("binarize", {"threshold": 0.5}),
+        Operation("clip", {"min_percentile": 5.0, "max_percentile": 95.0}),
+    ]
+    frame = np.arange(16, dtype=np.float32).reshape(1, 4, 4) / 10
+    np.testing.assert_array_equal(apply(steps, frame), frame > 0.5)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -49,6 +52,108 @@ def test_sizes_that_lie(
         tiff.read(path)
     one_line(error.value)
     assert time.monotonic() - begun < 10
+
+
+SET = """<?xml version="1.0" encoding="UTF-8"?>{before}<OME
+xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:0">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16"
+SizeX="64" SizeY="64" SizeC="1" SizeZ="{z}" SizeT="{t}">{data}</Pixels></Image>{after}
+</OME>"""
+PART = """<TiffData IFD="0" FirstZ="{z}">
+<UUID FileName="{name}">urn:uuid:{z}</UUID></TiffData>"""
+
+
+def ome(path: Path, data: str = "<TiffData/>", **more: Any) -> Path:
+    said = {"before": "", "after": "", "z": 1, "t": 1} | more
+    xml = SET.format(data=data, **said)
+    tifffile.imwrite(path, np.ones((64, 64), np.uint16), description=xml, metadata=None)
+    return path
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"t": 10**9},
+        {"t": 10**6, "z": 10**6},
+        {"t": "nan"},
+        {"data": '<TiffData IFD="0" PlaneCount="1000000000"/>'},
+        {"after": '<a><M><ModuloAlongT Start="0" End="9e9" Step="1e-9"/></M></a>'},
+        {"before": '<!DOCTYPE x [<!ENTITY x SYSTEM "file:///etc/passwd">]>'},
+    ],
+)
+def test_planes_that_lie(tmp_path: Path, more: dict[str, Any]) -> None:
+    """tifffile makes a list of them before it looks for any."""
+    path = ome(tmp_path / "a.tif", **more)
+    with pytest.raises(FileError, match=r"OME-XML.*a\.tif") as error:
+        tiff.read(path)
+    one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["../b.tif", "/dev/zero", "..\\b.tif", "\\\\host\\b.tif", "sub/../../b.tif"]
+)
+def test_files_from_elsewhere(tmp_path: Path, name: str) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    ome(tmp_path / "b.tif")
+    parts = PART.format(z=0, name="a.tif") + PART.format(z=1, name=name)
+    path = ome(place / "a.tif", parts, z=2)
+    with pytest.raises(FileError, match="leads elsewhere") as error:
+        tiff.read(path)
+    one_line(error.value)
+    # That of the file itself is where it once was, and nobody looks there.
+    path = ome(place / "a.tif", PART.format(z=0, name=name))
+    assert tiff.read(path).pixels.shape == (64, 64)
+
+
+def test_a_set_of_files(tmp_path: Path) -> None:
+    parts = [PART.format(z=z, name=f"{z}.tif") for z in range(3)]
+    for z in range(3):
+        ome(tmp_path / f"{z}.tif", "".join(parts), z=3)
+    assert tiff.read(tmp_path / "0.tif").pixels.shape == (3, 64, 64)
+
+
+def packed(kind: str) -> bytes:
+    """Pack 16 x 16 pixels that say they are 60,000 x 60,000."""
+    pixels = np.zeros((16, 16), np.uint8)
+    if kind == "jpeg":
+        content = bytearray(imagecodecs.jpeg8_encode(pixels))
+        at = content.index(b"\xff\xc0") + 5
+        content[at : at + 4] = struct.pack(">HH", 60000, 60000)
+    elif kind == "png":
+        content = bytearray(imagecodecs.png_encode(pixels))
+        content[16:24] = struct.pack(">II", 60000, 60000)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    else:
+        content = bytearray(imagecodecs.jpeg2k_encode(pixels))
+        at = content.index(b"\xff\x4f\xff\x51") + 8
+        content[at : at + 8] = struct.pack(">II", 60000, 60000)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "jpeg2000"])
+def test_a_tile_that_lies(tmp_path: Path, kind: str, pages: int) -> None:
+    """Decoders take memory for what the tile says, not for what the page does."""
+    path, content = tmp_path / "a.tif", packed(kind)
+    with tifffile.TiffWriter(path) as tif:
+        for _ in range(pages):
+            tif.write(
+                iter([content] * 4),
+                shape=(32, 32),
+                dtype=np.uint8,
+                tile=(16, 16),
+                compression=kind,
+                metadata=None,
+            )
+    source = tiff.source(path)
+    corner = (*[slice(0, 1)] * (len(source.axes) - 2), slice(0, 8), slice(0, 8))
+    for read in (lambda: tiff.read(path), lambda: source.window(corner)):
+        begun = time.monotonic()
+        with pytest.raises(FileError, match=r"a\.tif.*60000 x 60000") as error:
+            read()
+        one_line(error.value)
+        assert time.monotonic() - begun < 5
 
 
 def test_a_circle_of_pages(tmp_path: Path) -> None:

@@ -205,6 +205,40 @@ def test_a_registry_that_is_none(served: Served) -> None:
     assert run(care_run, "list", "--zoo", served.folder).exit_code == 1
 
 
+def test_a_cache_that_cannot_be_written(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for place in ("file", "file/below"):
+        monkeypatch.setenv("CARE_HOME", str(tmp_path / place))
+        result = run(care_run, "list", "--zoo", served.address)
+        assert (result.exit_code, "cannot" in result.stderr) == (0, True)
+        assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["registry.txt", "index.json"])
+@pytest.mark.parametrize("content", [b"<html>log in</html>", b"", b"\xff\xfe", None])
+def test_a_page_in_place_of_a_list(
+    served: Served, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    """Good lists stay when a hotel's network or a proxy answers in the zoo's place."""
+    assert run(care_run, "fetch", "--all", "--zoo", served.address).exit_code == 0
+    (kept,) = (tmp_path / "home" / "zoos").iterdir()
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    if content is None:
+        (served.folder / name).unlink()
+    else:
+        (served.folder / name).write_bytes(content)
+    result = run(care_run, "list", "--zoo", served.address)
+    assert (result.exit_code, "mine" in result.stdout) == (0, True)
+    if (name, content) != ("index.json", None):  # a zoo may have none
+        assert result.stderr.startswith("warning: ")
+        assert len(result.stderr.splitlines()) == 1
+        assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+    served.stop()
+    assert store.locate("mine", zoo=served.address).version == "1.10.0"
+
+
 def test_an_index_that_is_none(served: Served) -> None:
     for content in ("[", "[1]", '{"models": 3}', '{"models": [3]}', "[" * 100_000):
         (served.folder / "index.json").write_text(content)
