@@ -88,6 +88,7 @@ def load(
     exact: bool = False,
     outputs: Sequence[str | int] | None = None,
     sharing: int = 1,
+    bf16: bool = False,
 ) -> AnyEngine:
     """Load a network.
 
@@ -109,6 +110,8 @@ def load(
         Names or places of those to give back; None for all.
     sharing
         Networks that have the memory of a GPU together, this one counted.
+    bf16
+        Multiply in bf16, which only OpenVINO does.
 
     Raises
     ------
@@ -126,8 +129,9 @@ def load(
     if sharing < 1:
         msg = f"expected 1 or more models that share a GPU, found {sharing}"
         raise OptionError(msg)
+    there = partial(VinoEngine, threads=threads, outputs=outputs, bf16=bf16)
     if engine == "openvino" or (engine == "auto" and not numbers and vino.installed()):
-        return VinoEngine(source, threads=threads, outputs=outputs)
+        return there(source)
     one = partial(
         Engine, threads=threads, exact=exact, outputs=outputs, sharing=sharing
     )
@@ -135,7 +139,7 @@ def load(
         return Fleet([one(source, f"cuda:{number}") for number in numbers])
     made = one(source, device)
     if engine == "auto" and made.device == "cpu" and vino.installed():
-        return VinoEngine(source, threads=threads, outputs=outputs)
+        return there(source)
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from care_runtime import engines, trial
+from care_runtime import engines, trial, vino
 from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -14,40 +14,53 @@ if TYPE_CHECKING:
     from care_runtime.engines import AnyEngine
     from care_runtime.package import Package
 
-PRECISIONS = ("auto", "fp32", "fp16")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
-def decide(wish: str, package: Package, outputs: Sequence[str], device: str) -> str:
+def decide(
+    wish: str,
+    package: Package,
+    outputs: Sequence[str],
+    device: str,
+    engine: str = "auto",
+) -> str:
     """Decide between float32 and half precision.
 
     Parameters
     ----------
     wish
-        ``"auto"`` takes half precision on a GPU where the package has such a network;
-        ``"fp32"``, ``"fp16"``.
+        ``"auto"`` takes half precision on a GPU where the package has such a network,
+        and float32 everywhere else; ``"fp32"``, ``"fp16"``; ``"bf16"`` on a CPU that
+        has products of such numbers, which keep 8 bits.
     package
         The model.
     outputs
         Those that are to be computed.
     device
         Where the network runs, ``"cpu"`` or one that begins with ``"cuda"``.
+    engine
+        The library that runs it, as `engines.load` takes it.
 
     Returns
     -------
     str
-        ``"fp32"`` or ``"fp16"``.
+        ``"fp32"``, ``"fp16"`` or ``"bf16"``.
 
     Raises
     ------
     OptionError
         If it is none of these; or half precision was asked for and there is no such
-        network, or no GPU: on a CPU it is slower than float32, and less exact.
+        network, or no GPU: on a CPU it is slower than float32, and less exact; or
+        bf16, and the CPU or the library has none, or the outputs need more bits.
     """
     if wish not in PRECISIONS:
         names = ", ".join(repr(name) for name in PRECISIONS)
         msg = f"expected a precision {names}, found {wish!r}"
         raise OptionError(msg)
     on_gpu = device.startswith("cuda")
+    if wish == "bf16":
+        _require_bf16(package, outputs, device, engine)
+        return wish
     has = package.offers(outputs, "fp16")
     if wish == "fp16" and not on_gpu:
         msg = (
@@ -64,6 +77,46 @@ def decide(wish: str, package: Package, outputs: Sequence[str], device: str) -> 
         )
         raise OptionError(msg)
     return "fp16" if on_gpu and has and wish != "fp32" else "fp32"
+
+
+def file(package: Package, outputs: Sequence[str], precision: str) -> Path:
+    """Find the network that is computed in a precision: for bf16, that of float32."""
+    return package.network(outputs, "fp32" if precision == "bf16" else precision)
+
+
+def _require_bf16(
+    package: Package, outputs: Sequence[str], device: str, engine: str
+) -> None:
+    """Refuse bf16 where it cannot be had, or is not enough."""
+    if device.startswith("cuda"):
+        msg = (
+            f"expected a CPU for the precision 'bf16', found the device {device!r}: "
+            "take the device 'cpu', or the precision 'fp16' or 'auto'"
+        )
+        raise OptionError(msg)
+    if engine == "onnxruntime" or not vino.installed():
+        found = f"the engine {engine!r}" if vino.installed() else "none"
+        msg = (
+            f"expected OpenVINO for the precision 'bf16', found {found}: take the "
+            "engine 'openvino' (pip install 'care-zoo[openvino]'), or 'fp32'"
+        )
+        raise OptionError(msg)
+    if not vino.has_bf16():
+        msg = (
+            "expected a CPU that multiplies in bf16 (with AMX or AVX-512 BF16), found "
+            "one that does not: take the precision 'auto' or 'fp32'"
+        )
+        raise OptionError(msg)
+    care = package.spec.care
+    kinds = {} if care is None else {n: o.kind for n, o in care.outputs.items()}
+    wide = [name for name in outputs if kinds.get(name) != "mean"]
+    if wide:
+        msg = (
+            f"expected an image alone for the precision 'bf16', found "
+            f"{', '.join(wide)}, which 8 bits are not enough for: ask for the output "
+            "'mean' alone, or take 'fp32'"
+        )
+        raise OptionError(msg)
 
 
 def load(
@@ -105,8 +158,8 @@ def load(
     ours = package.spec.care is not None
     places = [i for i, t in enumerate(package.spec.outputs) if t.id in outputs]
     while True:
-        precision = decide(wish, package, outputs, there)
-        path = package.network(outputs, precision)
+        precision = decide(wish, package, outputs, there, engine)
+        path = file(package, outputs, precision)
         trial.require(package, path)
         network = engines.load(
             path,
@@ -116,7 +169,8 @@ def load(
             exact=exact,
             outputs=list(outputs) if ours else places,
             sharing=sharing,
+            bf16=precision == "bf16",
         )
-        if precision == "fp32" or network.device != "cpu":
+        if precision != "fp16" or network.device != "cpu":
             return network, path, precision
         there = device = "cpu"  # 'auto', and the GPU cannot be had

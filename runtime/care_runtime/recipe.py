@@ -37,7 +37,7 @@ class Recipe:
     outputs
         Those to compute, by name or place.
     precision
-        Of the network, ``"fp32"`` or ``"fp16"``.
+        Of the network, ``"fp32"``, ``"fp16"`` or ``"bf16"``.
     """
 
     model: str
@@ -76,7 +76,7 @@ def planned(
     """
     import care_runtime
     from care_runtime import store, trial
-    from care_runtime.precision import decide
+    from care_runtime.precision import decide, file
 
     if not isinstance(model, str | Package):
         msg = (
@@ -105,7 +105,7 @@ def planned(
     if on_gpu:
         facts["device"] = device
         facts["precision"] = decide(precision, found, names, device)
-    path = found.network(names, facts["precision"])
+    path = file(found, names, facts["precision"])
     # Workers run it as it is; what was loaded here may be another file of the package.
     trial.require(found, path)
     facts["model sha256"] = sha256(path)
@@ -151,6 +151,7 @@ def network(recipe: Recipe) -> AnyEngine:
                 engine=recipe.engine,
                 threads=recipe.threads,
                 outputs=recipe.outputs,
+                bf16=recipe.precision == "bf16",
             )
         return _networks[same]
 
@@ -158,6 +159,7 @@ def network(recipe: Recipe) -> AnyEngine:
 def _file(recipe: Recipe) -> Path:
     """Find the network here: where it was at first, else by its name."""
     from care_runtime import store
+    from care_runtime.precision import file
 
     path = Path(recipe.file)
     if path.is_file() and sha256(path) == recipe.sha256:
@@ -172,7 +174,7 @@ def _file(recipe: Recipe) -> Path:
     names = [t.id for t in package.spec.outputs]
     if package.spec.care is not None:
         names = [str(name) for name in recipe.outputs]
-    path = package.network(names, recipe.precision)
+    path = file(package, names, recipe.precision)
     if sha256(path) != recipe.sha256:
         msg = (
             f"expected the model {recipe.model!r} on this worker to be that of the "

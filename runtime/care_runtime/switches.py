@@ -14,10 +14,11 @@ DEVICE = click.option(
 )
 PRECISION = click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "fp16"]),
+    type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
     default="auto",
     show_default=True,
-    help="auto is fp16 on a GPU where the model has it, else fp32.",
+    help="auto is fp16 on a GPU where the model has it, else fp32; bf16 is for CPUs "
+    "that have it, with OpenVINO.",
 )
 ENGINE = click.option(
     "--engine",
