@@ -94,7 +94,11 @@ def main() -> None:
     asked = parser.parse_args()
     programs = {SECOND: asked.csbdeep, "care-zoo": sys.executable}
     if unets.have("openvino"):
+        from care_runtime import vino
+
         programs["care-zoo, OpenVINO"] = sys.executable
+        if vino.has_bf16():
+            programs["care-zoo, OpenVINO, bf16"] = sys.executable
     if asked.bioimageio:
         programs["bioimageio.core"] = asked.bioimageio
     programs["torch"] = sys.executable

@@ -21,11 +21,15 @@ Restoration = Callable[[np.ndarray], np.ndarray]
 PERCENTILES = 2, 99.8
 
 
-def care_zoo(folder: Path, axes: str, engine: str) -> Restoration:
+def care_zoo(
+    folder: Path, axes: str, engine: str, precision: str = "fp32"
+) -> Restoration:
     """Restore as ``care-run restore`` does."""
     import care_runtime
 
-    restorer = care_runtime.load(folder / "package", device="cpu", engine=engine)
+    restorer = care_runtime.load(
+        folder / "package", device="cpu", engine=engine, precision=precision
+    )
     return lambda image: restorer(image, axes, dtype="float32").image
 
 
@@ -87,6 +91,9 @@ def pytorch(folder: Path, axes: str) -> Restoration:
 PROGRAMS: dict[str, Callable[[Path, str], Restoration]] = {
     "care-zoo": lambda folder, axes: care_zoo(folder, axes, "onnxruntime"),
     "care-zoo, OpenVINO": lambda folder, axes: care_zoo(folder, axes, "openvino"),
+    "care-zoo, OpenVINO, bf16": lambda folder, axes: care_zoo(
+        folder, axes, "openvino", "bf16"
+    ),
     "CSBDeep": csbdeep,
     "bioimageio.core": bioimageio,
     "torch": pytorch,

@@ -113,7 +113,7 @@ class VinoEngine:
         network = self._read(source)
         self.inputs = tuple(tensor.any_name for tensor in network.inputs)
         self._types = [tensor.element_type.to_dtype() for tensor in network.inputs]
-        self.outputs = _select(network, source, outputs)
+        self.outputs, self._order = _select(network, source, outputs)
         hints = {**HINTS, **(FEWER_BITS if bf16 else {})}
         hints["INFERENCE_NUM_THREADS"] = count
         try:
@@ -128,8 +128,6 @@ class VinoEngine:
                 "'onnxruntime' with the precision 'fp32'"
             )
             raise EngineError(msg)
-        found = [tensor.any_name for tensor in self._compiled.outputs]
-        self._order = [found.index(name) for name in self.outputs]
         self._idle: list[Any] = []
         self._lock = Lock()
 
@@ -219,11 +217,17 @@ def _core() -> Any:
 
 def _select(
     network: Any, source: Path | bytes, outputs: Sequence[str | int] | None
-) -> tuple[str, ...]:
-    """Take away the outputs that nobody asks for, so that they are not computed."""
+) -> tuple[tuple[str, ...], list[int]]:
+    """Take away the outputs that nobody asks for, so that they are not computed.
+
+    Returns
+    -------
+    names, places
+        Of those that are left, in the order asked for. They are known by their places
+        from here on: compiled, a tensor may have another name, of one that it equals.
+    """
     found = tuple(tensor.any_name for tensor in network.outputs)
-    if outputs is None:
-        return found
+    outputs = found if outputs is None else outputs
     if not set(outputs) <= {*found, *range(len(found))}:
         msg = (
             f"expected the outputs {tuple(outputs)} from {_called(source)}, found "
@@ -234,7 +238,8 @@ def _select(
     for name, result in zip(found, network.get_results(), strict=True):
         if name not in wanted:
             network.remove_result(result)
-    return wanted
+    left = [name for name in found if name in wanted]
+    return wanted, [left.index(name) for name in wanted]
 
 
 def _called(source: Path | bytes) -> str:

@@ -24,7 +24,11 @@ def imported(request, tmp_path_factory):
     model = csbdeep.read(request.param, facts["class"])
     folder = tmp_path_factory.mktemp("package") / "model"
     package = csbdeep.convert(model, folder, factor=facts["factor"])
-    return request.param, facts["axes"], care_runtime.load(package, device="cpu")
+    return (
+        request.param,
+        facts["axes"],
+        care_runtime.load(package, device="cpu", engine="onnxruntime"),
+    )
 
 
 @pytest.mark.parametrize("tile", ["whole", 12])

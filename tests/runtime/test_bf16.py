@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tiny import one_line
 
 import care_runtime
-from care_runtime import engines, store, verify, vino
+from care_runtime import doctor, engines, store, verify, vino
 from care_runtime import package as package_
 from care_runtime import precision as precision_
 from care_runtime.cli import main
@@ -169,6 +169,18 @@ def test_workers_compute_in_it() -> None:
         precision="bf16",
     )
     np.testing.assert_array_equal(lazy.compute().image, model(seen).image)
+
+
+@needs_bf16
+def test_the_doctor_knows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        (found,) = (f for f in doctor.examine() if f.subject == "OpenVINO")
+        assert found.status == "ok"
+        return found.found
+
+    assert "--precision bf16" in told()
+    monkeypatch.setattr(vino, "has_bf16", lambda: False)
+    assert "bf16" not in told()
 
 
 @needs_bf16

@@ -18,6 +18,7 @@ import tiny
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 from tiny import noise, one_line
 
 import care_runtime
@@ -173,6 +174,26 @@ def test_only_the_outputs_asked_for() -> None:
     with pytest.raises(EngineError, match="'std'") as error:
         VinoEngine(content, outputs=["mean", "std"])
     one_line(error.value)
+
+
+def test_an_output_that_equals_another_tensor_keeps_its_name() -> None:
+    """Compiled, it has the name of the other one too."""
+    shape = ["b", 1, "y", "x"]
+    nodes = [
+        helper.make_node("Relu", ["input"], ["inner"]),
+        helper.make_node("Identity", ["inner"], ["mean"]),
+        helper.make_node("Neg", ["inner"], ["other"]),
+        helper.make_node("Identity", ["inner"], ["std"]),
+    ]
+    targets = dict.fromkeys(("mean", "other", "std"), shape)
+    content = tiny.model(nodes, [], shape, targets).SerializeToString()
+    x = noise("BCYX", "float32", B=1, C=1, Y=4, X=6)
+    wanted = {"mean": x, "other": -x, "std": x}
+    for names in (None, ["std"], ["std", "other"], ["other", "std", "mean"]):
+        made = VinoEngine(content, outputs=names)
+        assert list(made.outputs) == (names or list(wanted))
+        for name, answer in zip(made.outputs, made(x), strict=True):
+            np.testing.assert_array_equal(answer, wanted[name])
 
 
 def test_a_variant_is_taken(engine: Load, tmp_path: Path) -> None:
