@@ -124,8 +124,8 @@ def load(
     precision
         ``"fp32"``, ``"fp16"`` on a GPU if the package has such a network, or
         ``"auto"``: fp16 wherever that can be had, fp32 else. On a GPU, fp32 may take
-        TF32 for products. ``"bf16"`` multiplies with 8 bits in OpenVINO, on CPUs that
-        have that: some times as fast, for the mean alone.
+        TF32 for products. ``"bf16"`` multiplies in bfloat16, by OpenVINO and on CPUs
+        that have that: several times as fast, for the mean alone.
     sharing
         Models that you load and use on one GPU, this one counted. Each plans its tiles
         for its part of the memory that is free when it is loaded, and keeps what it

@@ -29,6 +29,7 @@ from care_runtime.mixed import Mixed
 from care_runtime.npy import PIPE
 from care_runtime.partial import EVERY, Part, Partial, changed
 from care_runtime.places import check, room_for
+from care_runtime.plain import flat
 from care_runtime.result import Result
 from care_runtime.scratch import Scratch
 from care_runtime.writing import holds
@@ -109,15 +110,15 @@ def run(
         if partial is not None:
             partial.remove()
     except CareError as error:
-        line = " ".join(str(error).split())
-        line = line if str(source) in line else f"{source}: {line}"
+        named, said = flat(str(source)), str(error)
+        said = said if named in said else f"{named}: {said}"
         if partial is not None and _kept(partial):
-            line += f" (what is done is kept in {partial.folder}: go on with --resume)"
+            said += f" (what is done is kept in {partial.folder}: go on with --resume)"
         return Result(
             source,
             target,
             "failed",
-            line,
+            said,
             time.perf_counter() - started,
             lost=isinstance(error, DeviceLostError),
         )

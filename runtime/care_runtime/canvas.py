@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime.axes import canonical
-from care_runtime.operations import apply
+from care_runtime.operations import POINTWISE, apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,8 @@ class Canvas:
         numbered = self.readout.numbered
         numbers = self._numbers(place) if numbered else np.zeros(0, np.uint64)
         values = self.readout(answers, numbers)
+        if not self.framed:
+            values = apply(self.steps, values, {})
         if affine.low.ndim > values.ndim:  # the network projected Z
             affine = affine.plane(0)
         if self.inverts and self.readout.undo != "none":
@@ -97,6 +99,11 @@ class Canvas:
             self.saturated += lost
         canonical(self.pixels, self.axes)[place] = values
 
+    @property
+    def framed(self) -> bool:
+        """Whether its steps need frames of which all tiles are there."""
+        return any(step.id not in POINTWISE for step in self.steps)
+
     def finish(
         self, where: tuple[int, int, int, int], others: Mapping[str, NDArray[Any]]
     ) -> None:
@@ -109,7 +116,7 @@ class Canvas:
         others
             Frames that steps may refer to, (C, [Z,] Y, X).
         """
-        if self.steps:
+        if self.framed:
             s, t, number, plane = where
             channels = slice(number * self.channels, (number + 1) * self.channels)
             z = plane if self.flat else slice(None)

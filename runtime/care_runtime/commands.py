@@ -35,7 +35,7 @@ class Commands(click.Group):
             with _told():
                 return super().invoke(ctx)
         except CareError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(line(f"error: {error}"), err=True)
             usage = isinstance(error, ModelNotFoundError | OptionError)
             ctx.exit(USAGE if usage else FAILED)
 

@@ -244,7 +244,8 @@ def _require_local(name: str, job: Job, drawn: Sequence[Canvas]) -> None:
             f"({found}): restore it without dask"
         )
         raise OptionError(msg)
-    steps = [*job.steps, *(step for canvas in drawn for step in canvas.steps)]
+    framed = [canvas for canvas in drawn if canvas.framed]
+    steps = [*job.steps, *(step for canvas in framed for step in canvas.steps)]
     if steps:
         named = ", ".join(dict.fromkeys(step.id for step in steps))
         msg = (

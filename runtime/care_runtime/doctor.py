@@ -179,7 +179,7 @@ def _openvino(_: dict[str, str]) -> Iterator[Finding]:
     if vino.installed():
         looked = _tried("OpenVINO", lambda: VinoEngine(NETWORK, threads=1))
         if looked.status == "ok" and vino.has_bf16():
-            more = "; this CPU has bf16: --precision bf16 is some times as fast"
+            more = "; this CPU has bf16: --precision bf16 is several times as fast"
             looked = replace(looked, found=looked.found + more)
         yield looked
     elif gpu.count():

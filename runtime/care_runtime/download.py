@@ -30,6 +30,9 @@ SLOWEST, PATIENCE = 1024, 60.0
 ATTEMPTS = 3
 """How often a download that broke off is taken up again."""
 
+PACKED = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}
+"""What a body may be packed by; other words for its coding change nothing in it."""
+
 REDIRECTS = 5
 WAIT = 3600.0
 """Seconds to wait for another process that fetches the same file."""
@@ -133,9 +136,12 @@ def _require_file(answer: Any) -> None:
     if answer.status_code not in expected:
         msg = f"the server answers {answer.status_code}, and brings no file"
         raise ValueError(msg)
-    packed = answer.headers.get("Content-Encoding", "identity")
-    if packed.lower() != "identity":
-        msg = f"the server packs it ({packed[:40]}) although it is asked not to"
+    packed = answer.headers.get("Content-Encoding", "").lower()
+    if not PACKED.isdisjoint(packed.replace(",", " ").split()):
+        msg = (
+            f"the server packs it ({packed[:40]}) although it is asked not to; ask its "
+            "owner for it as it is"
+        )
         raise ValueError(msg)
 
 

@@ -85,7 +85,8 @@ class Engine:
     shortest : int
         Pixels that a tile needs along each axis that is cut: one.
     growth : mapping
-        How many times the model's own tiles may be enlarged; see `GROWTH`.
+        How many times the model's own tiles may be enlarged; see `GROWTH` and
+        `footprint.growth`.
     room : int or None
         Pixels that fit into the memory of a GPU as one tile; None where that is not
         known, and on a CPU. See `footprint`.
@@ -129,7 +130,7 @@ class Engine:
             msg = f"{why}; until then, the network runs on the CPU"
             warnings.warn(msg, DeviceWarning, stacklevel=2)
         self.least = 0 if on_gpu else COLUMNS * count
-        self.growth = {} if on_gpu else GROWTH
+        self.growth = {} if on_gpu else footprint.growth(GROWTH, path)
         self.workers = 1
         self.room: int | None = None
         if number is not None and on_gpu:

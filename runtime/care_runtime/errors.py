@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from care_runtime.plain import line
+from care_runtime.plain import flat
 
 
 class CareError(Exception):
@@ -10,7 +10,7 @@ class CareError(Exception):
 
     def __str__(self) -> str:
         """Say what is wrong."""
-        return line(super().__str__())
+        return flat(super().__str__())
 
 
 class SpecError(CareError, ValueError):

@@ -1,4 +1,4 @@
-"""Footprint: how large a tile may be for the memory of a GPU."""
+"""Footprint: how large a tile may be for the memory of a machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from care_runtime import gpu, wire
 from care_runtime.protobuf import fields, message, number, numbers, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 COST = 1680 / (32 * 4)
@@ -60,6 +61,21 @@ def room(source: Path | bytes, device: int, calls: int = 1) -> int | None:
         return None
     pixels = SHARE * found[0] / (bytes_a_pixel(source) * calls)
     return min(MOST, 1 << math.floor(math.log2(max(pixels, 1))))
+
+
+def growth(usual: Mapping[int, float], source: Path | bytes) -> dict[int, float]:
+    """Say how many times a model's own tiles may be enlarged on a CPU.
+
+    Parameters
+    ----------
+    usual
+        For the default U-Nets, by number of axes. Networks with more features have
+        less, so that they take no more memory, down to their own tiles.
+    source
+        The network's ONNX file, or its content.
+    """
+    wider = max(1.0, bytes_a_pixel(source) / (COST * FEATURES * 4))
+    return {axes: max(1.0, times / wider) for axes, times in usual.items()}
 
 
 def bytes_a_pixel(source: Path | bytes) -> float:

@@ -52,8 +52,6 @@ def derive(spec: Spec) -> CareConfig:
             where = f"inputs[{number}]"
             require_fitting(spec, tensor, f"{where}.preprocessing")
             _require_one(tensor, where)
-            # Not `typed`: the network gets its own type, and refused any other.
-            steps[tensor.id] = tensor.operations
         for number, output in enumerate(spec.outputs):
             where = f"outputs[{number}]"
             require_fitting(spec, output, f"{where}.postprocessing")
@@ -68,7 +66,8 @@ def derive(spec: Spec) -> CareConfig:
         normalization=Normalization(
             None,
             invert=False,
-            steps={tensor.id: steps[tensor.id] for tensor in spec.inputs},
+            # As they are: the engine gives every network the type that it reads.
+            steps={tensor.id: tensor.operations for tensor in spec.inputs},
         ),
         tiling=tiling,
         outputs={

@@ -1,12 +1,14 @@
 """OME-XML that lies: planes that no file has, and files from elsewhere.
 
 tifffile makes a list of as many planes as the XML tells of, and opens the files that it
-names, wherever they lie.
+names, wherever they lie. Of those that are not there it leaves the planes out: a file
+that was renamed, or copied out of its set, may well name where it was recorded.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -60,7 +62,7 @@ def require_modest(xml: str | None, path: Path) -> None:
         )
         raise FileError(msg)
     for name in _opened(root, path):
-        if _leads_out(name):
+        if _leads_out(name, path):
             msg = (
                 f"expected the files of a set beside {path}, found {name!r} in its "
                 "OME-XML, which leads elsewhere: do not use it, or place them together"
@@ -91,8 +93,21 @@ def _opened(root: ElementTree.Element, path: Path) -> Iterator[str]:
             yield name
 
 
-def _leads_out(name: str) -> bool:
-    """Tell whether a name is not of a file in the same folder, or in one below it."""
+def _leads_out(name: str, path: Path) -> bool:
+    """Tell whether a file is named that can be opened, and does not lie here or below.
+
+    Of another machine, it would be asked for merely to see whether it is there.
+    """
     here, there = PurePosixPath(name), PureWindowsPath(name)
+    if name.startswith(("//", "\\\\")):
+        return True
     absolute = here.is_absolute() or there.is_absolute() or there.root or there.drive
-    return bool(absolute) or ".." in there.parts
+    outside = bool(absolute) or ".." in there.parts
+    try:
+        # tifffile takes the dots out before it opens anything.
+        places = [
+            os.path.normpath(path.parent / each) for each in (name, there.as_posix())
+        ]
+        return outside and any(os.path.lexists(place) for place in places)
+    except ValueError:  # no name that a system has
+        return True

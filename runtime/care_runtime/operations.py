@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Frame = NDArray[Any]
     Step = Callable[[Frame, "Given"], Frame]
 
+POINTWISE = ("ensure_dtype",)
+"""Steps that change every pixel by itself, and so may be taken on tiles."""
+
 EPS = 1e-6
 """What is added to a width, unless a step says otherwise."""
 

@@ -24,14 +24,14 @@ def decide(
     device: str,
     engine: str = "auto",
 ) -> str:
-    """Decide between float32 and half precision.
+    """Decide between float32, half precision and bfloat16.
 
     Parameters
     ----------
     wish
         ``"auto"`` takes half precision on a GPU where the package has such a network,
         and float32 everywhere else; ``"fp32"``, ``"fp16"``; ``"bf16"`` on a CPU that
-        has products of such numbers, which keep 8 bits.
+        multiplies bfloat16, which has 8 significant bits.
     package
         The model.
     outputs
@@ -113,8 +113,8 @@ def _require_bf16(
     if wide:
         msg = (
             f"expected an image alone for the precision 'bf16', found "
-            f"{', '.join(wide)}, which 8 bits are not enough for: ask for the output "
-            "'mean' alone, or take 'fp32'"
+            f"{', '.join(wide)}, which need more than its 8 significant bits: ask for "
+            "the output 'mean' alone, or take 'fp32'"
         )
         raise OptionError(msg)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from care_runtime.plain import line
+from care_runtime.plain import flat, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -157,21 +157,18 @@ def result(found: Result) -> None:
     """Print what became of a file: a line, and one for each thing to know."""
     if found.error is not None:
         word = "skipped" if found.status == "skipped" else "error"
-        click.echo(f"{word}: {found.error}", err=True)
+        click.echo(line(f"{word}: {found.error}"), err=True)
         return
     if found.status == "skipped":
-        click.echo(f"{found.source} -> {found.target} (done before, skipped)")
+        click.echo(line(f"{found.source} -> {found.target} (done before, skipped)"))
         return
     image = found.image or {}
     shape = " x ".join(str(n) for n in image["shape"])
     piped = str(found.target) == "-"  # standard output is for the image
-    click.echo(
-        f"{found.source} -> {found.target} ({image['axes']} {shape}, {image['dtype']}, "
-        f"{found.seconds:.1f} s)",
-        err=piped,
-    )
+    made = f"{image['axes']} {shape}, {image['dtype']}, {found.seconds:.1f} s"
+    click.echo(line(f"{found.source} -> {found.target} ({made})"), err=piped)
     for file in found.files[1:]:
-        click.echo(f"  {file}")
+        click.echo(f"  {flat(str(file))}")
     if found.flag is not None:
         click.echo(f"  flagged: {found.flag}", err=piped)
     for note in found.notes:
@@ -181,14 +178,12 @@ def result(found: Result) -> None:
 def interrupted(source: object, folder: Path, words: Sequence[str]) -> None:
     """Say what is kept of an image that was not finished, and how to go on."""
     if not folder.is_dir():
-        click.echo(f"interrupted: nothing of {source} was done yet", err=True)
+        told = f"interrupted: nothing of {source} was done yet"
+        click.echo(line(told), err=True)
         return
     words = [*words, *([] if "--resume" in words else ["--resume"])]
-    click.echo(
-        f"interrupted: what is done of {source} is kept in {folder}; go on with: "
-        f"care-run {shlex.join(words)}",
-        err=True,
-    )
+    told = f"interrupted: what is done of {source} is kept in {folder}; go on with: "
+    click.echo(flat(f"{told}care-run {shlex.join(words)}"), err=True)
 
 
 def summary(results: Sequence[Result], provenance: Mapping[str, str]) -> None:
@@ -243,9 +238,10 @@ def examined(findings: Sequence[Finding], *, healthy: bool, as_json: bool) -> No
         return
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
-        click.echo(f"{finding.status:7} {finding.subject:{width}}  {finding.found}")
+        told = f"{finding.status:7} {finding.subject:{width}}  {finding.found}"
+        click.echo(line(told))
         if finding.mend:
-            click.echo(f"{'':7} {'':{width}}  -> {finding.mend}")
+            click.echo(f"{'':7} {'':{width}}  -> {flat(finding.mend)}")
 
 
 def _aligned(lines: Mapping[str, str]) -> None:

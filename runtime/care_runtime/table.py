@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from care_runtime.plain import flat, line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,9 +27,10 @@ def lines(results: Sequence[Result]) -> list[str]:
         for result in results:
             if result.status != state:
                 continue
-            why = (result.error or "").removeprefix(f"{result.source}: ")
+            named = flat(str(result.source))
+            why = (result.error or "").removeprefix(f"{named}: ")
             said = f"{result.seconds:.1f} s" if state == "done" else why
-            found.append(f"{state:8} {result.source}  {said}")
+            found.append(line(f"{state:8} {named}  {said}"))
     counts = (sum(r.status == state for r in results) for state in STATES)
     total = ", ".join(f"{n} {s}" for n, s in zip(counts, STATES, strict=True))
     return [*found, total]

@@ -31,14 +31,14 @@ HALF_TOLERANCE = 1e-2
 """The same for a network in half precision, and between tiled and whole by it: what
 care-train publish --fp16 accepts."""
 
-FEW_BITS_TOLERANCE = 5e-2
+BF16_TOLERANCE = 5e-2
 """The same to the test output for products in bf16: in the networks of the zoo single
 pixels differ by 3e-3 to 3e-2, the root mean square by 3e-3 at most. Tiled is whole."""
 
 TEST_TOLERANCES = {
     "fp32": TEST_TOLERANCE,
     "fp16": HALF_TOLERANCE,
-    "bf16": FEW_BITS_TOLERANCE,
+    "bf16": BF16_TOLERANCE,
 }
 
 TILED_TOLERANCE = {"cpu": 0.0, "cuda": 1e-3}

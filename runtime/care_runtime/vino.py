@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import cores, wire
+from care_runtime import cores, footprint, wire
 from care_runtime.errors import EngineError, OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ HINTS = {
     "ENABLE_CPU_PINNING": False,
 }
 
-FEWER_BITS = {
+BF16_HINTS = {
     "INFERENCE_PRECISION_HINT": "bf16",
     "EXECUTION_MODE_HINT": "PERFORMANCE",
 }
-"""Hints for products of numbers with 8 bits; sums and the last layer keep float32."""
+"""Hints for products of bfloat16, which has 8 significant bits; sums and what follows
+the last convolution keep float32."""
 
 
 class VinoEngine:
@@ -94,7 +95,6 @@ class VinoEngine:
     """
 
     name, device, least, shortest = "openvino", "cpu", 0, SHORTEST
-    growth = GROWTH
     room: int | None = None
     workers = 1
 
@@ -107,14 +107,21 @@ class VinoEngine:
         bf16: bool = False,
     ) -> None:
         count = cores.threads(threads)
+        if bf16 and not has_bf16():
+            msg = (
+                "expected a CPU that multiplies in bf16 (with AMX or AVX-512 BF16), "
+                "found one that does not: take the precision 'auto' or 'fp32'"
+            )
+            raise EngineError(msg)
         if not isinstance(source, bytes):
             wire.check(source)
         self.version = str(_openvino().__version__).partition("-")[0]
         network = self._read(source)
+        self.growth = footprint.growth(GROWTH, source)
         self.inputs = tuple(tensor.any_name for tensor in network.inputs)
         self._types = [tensor.element_type.to_dtype() for tensor in network.inputs]
         self.outputs, self._order = _select(network, source, outputs)
-        hints = {**HINTS, **(FEWER_BITS if bf16 else {})}
+        hints = {**HINTS, **(BF16_HINTS if bf16 else {})}
         hints["INFERENCE_NUM_THREADS"] = count
         try:
             self._compiled = _core().compile_model(network, "CPU", hints)

@@ -156,7 +156,7 @@ def fill(
     resample = job.resample
     rounded = [resample is not None and resample.rounds(v.dtype) for v in views]
     known = _known(drawn, job, ledger)
-    framed = any(canvas.steps for canvas in drawn)
+    framed = any(canvas.framed for canvas in drawn)
     reading = Lock()  # not every array may be read by several threads
 
     def compute(step: Step) -> Computed:

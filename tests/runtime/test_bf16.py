@@ -1,4 +1,4 @@
-"""bf16: OpenVINO's products of 8 bits, where they can be had and are enough."""
+"""bf16: OpenVINO's products of bfloat16, where they can be had and are enough."""
 
 from __future__ import annotations
 
@@ -140,6 +140,8 @@ def test_a_library_that_takes_another_precision_is_refused(
 ) -> None:
     core = vino._core()
 
+    monkeypatch.setattr(vino, "has_bf16", lambda: True)
+
     class Other:
         def compile_model(self, network: Any, device: str, hints: Any) -> Any:
             return core.compile_model(network, device, hints | vino.HINTS)
@@ -147,6 +149,14 @@ def test_a_library_that_takes_another_precision_is_refused(
     monkeypatch.setattr(vino, "_core", Other)
     with pytest.raises(EngineError, match=r"expected OpenVINO .* in bf16, found f32"):
         VinoEngine(tiny.NETWORKS["identity2d"]().SerializeToString(), bf16=True)
+
+
+def test_a_worker_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph may have been planned on another kind of machine."""
+    monkeypatch.setattr(vino, "has_bf16", lambda: False)
+    with pytest.raises(EngineError, match=r"expected a CPU .*'fp32'") as error:
+        VinoEngine(tiny.NETWORKS["identity2d"]().SerializeToString(), bf16=True)
+    one_line(error.value)
 
 
 @needs_bf16

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import others
 import pytest
 import tiny
 from click.testing import CliRunner
@@ -263,6 +264,19 @@ def test_steps_on_whole_frames_are_refused_by_name(model: Model) -> None:
     made = job.make(tiny.spec("unet2d", normalization=step), "YX", (40, 40))
     with pytest.raises(OptionError, match="zero_mean_unit_variance"):
         lazily._require_local("theirs", made, [])
+
+
+def test_types_of_outputs_are_no_steps_on_whole_frames(tmp_path: Path) -> None:
+    """Others give whole numbers back, pixel by pixel."""
+    output = others.answer(halo=4) | {"data": {"type": "uint8"}}
+    source = others.plane(others.STEPPED)
+    folder = others.package(tmp_path, others.convolution(), source, output)
+    image = noise("TYX", "uint8", T=2, Y=70, X=50)
+    whole = care_runtime.load(folder, device="cpu")(image, "TYX").image
+    lazy = lazily.restore(da.from_array(image), str(folder), axes="TYX", tile=32)
+    found = lazy.compute().image
+    np.testing.assert_array_equal(found, np.trunc(found))  # uint8, as floats
+    np.testing.assert_array_equal(found, whole)
 
 
 def test_pixels_that_are_no_numbers_are_counted(model: Model) -> None:

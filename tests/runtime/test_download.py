@@ -85,6 +85,18 @@ def test_faults_leave_the_old_file(
     assert get(server, target).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("coding", ["", "identity", "aws-chunked", "binary", "utf-8"])
+def test_codings_that_pack_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    """Some stores say back what they were told when the file was put there."""
+    monkeypatch.setenv("CARE_HOME", str(tmp_path / "home"))
+    header = f"Content-Encoding: {coding}\r\nContent-Length: 5"
+    with answering(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\nfile!".encode()) as address:
+        download.fetch(f"{address}/file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"file!"
+
+
 @pytest.mark.parametrize(
     ("status", "header"),
     [

@@ -13,9 +13,14 @@ from care_runtime.plain import LONGEST, line
     ("text", "shown"),
     [
         ("Zellkerne, 3 µm: \u0394 = 0", "Zellkerne, 3 µm: \u0394 = 0"),
-        ("two\nlines\r\n", "two lines  "),
+        ("two\n  lines\r\n", "two lines"),
+        ("name   1.0  of a table", "name   1.0  of a table"),
+        (
+            "\u0646\u0627\u0645\u200c\u0647\u0627",
+            "\u0646\u0627\u0645\u200c\u0647\u0627",
+        ),
         ("\x1b[2J\x9b31m\x07", "?[2J?31m?"),
-        ("\u202egnp.exe\u2028", "?gnp.exe "),
+        ("\u202egnp.exe\u2028a", "?gnp.exe a"),
         ("\udcff", "?"),
     ],
 )
@@ -36,3 +41,4 @@ def test_every_error_is_a_line() -> None:
     for kind in ours:
         assert str(kind("a\nb\x1b")) == "a b?"
         assert kind("a\nb").args == ("a\nb",)
+        assert str(kind("a" * 10_000)) == "a" * 10_000  # only what is shown is cut

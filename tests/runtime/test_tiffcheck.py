@@ -14,7 +14,7 @@ import tifffile
 from tiny import one_line
 
 from care_runtime import tiff
-from care_runtime.errors import FileError
+from care_runtime.errors import FileError, SeriesWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +104,22 @@ def test_files_from_elsewhere(tmp_path: Path, name: str) -> None:
     # That of the file itself is where it once was, and nobody looks there.
     path = ome(place / "a.tif", PART.format(z=0, name=name))
     assert tiff.read(path).pixels.shape == (64, 64)
+
+
+@pytest.mark.parametrize("name", ["D:\\run\\b.ome.tif", "/never/was/b.ome.tif"])
+def test_a_file_out_of_its_set(tmp_path: Path, name: str) -> None:
+    """Where the others once were is no harm, as long as nothing is there."""
+    parts = PART.format(z=0, name="a.tif") + PART.format(z=1, name=name)
+    path = ome(tmp_path / "a.tif", parts, z=2)
+    with pytest.raises(FileError) as error:  # half of its planes are missing
+        tiff.read(path)
+    assert "leads elsewhere" not in str(error.value)
+    more = '<Image ID="Image:1"><Pixels ID="Pixels:1" DimensionOrder="XYZCT" '
+    more += 'Type="uint16" SizeX="64" SizeY="64" SizeC="1" SizeZ="1" SizeT="1">'
+    other = f"{more}{PART.format(z=0, name=name)}</Pixels></Image>"
+    path = ome(tmp_path / "a.tif", PART.format(z=0, name="a.tif"), after=other)
+    with pytest.warns(SeriesWarning):
+        assert tiff.read(path).pixels.shape == (64, 64)
 
 
 def test_a_set_of_files(tmp_path: Path) -> None:
