@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -31,16 +30,34 @@ def _ours(script: Path) -> list[tuple[str, str]]:
     return [(m, n) for m, n in named + whole if m.split("_")[0] == "care"]
 
 
+def _missing(module: str, name: str) -> bool:
+    """Tell whether a module is not there, or has no such name."""
+    try:
+        found = import_module(module)
+        if name and not hasattr(found, name):
+            import_module(f"{module}.{name}")
+    except ModuleNotFoundError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_what_a_script_imports_is_there(script: Path) -> None:
-    missing = [
-        f"{module}: {name}"
-        for module, name in _ours(script)
-        if name
-        and not hasattr(import_module(module), name)
-        and find_spec(f"{module}.{name}") is None
-    ]
-    assert missing == []
+    assert [pair for pair in _ours(script) if _missing(*pair)] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "missing"),
+    [
+        ("care_training.patches", "order", False),
+        ("care_training", "patches", False),
+        ("care_training.patches", "_order", True),
+        ("care_training.gone", "", True),
+        ("care_training", "gone", True),
+    ],
+)
+def test_what_is_missing(module: str, name: str, missing: bool) -> None:
+    assert _missing(module, name) == missing
 
 
 def test_scripts_are_looked_into() -> None:
