@@ -102,11 +102,7 @@ def _require_bf16(
         )
         raise OptionError(msg)
     if not vino.has_bf16():
-        msg = (
-            "expected a CPU that multiplies in bf16 (with AMX or AVX-512 BF16), found "
-            "one that does not: take the precision 'auto' or 'fp32'"
-        )
-        raise OptionError(msg)
+        raise OptionError(vino.NO_BF16)
     care = package.spec.care
     kinds = {} if care is None else {n: o.kind for n, o in care.outputs.items()}
     wide = [name for name in outputs if kinds.get(name) != "mean"]

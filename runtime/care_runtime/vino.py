@@ -51,6 +51,11 @@ BF16_HINTS = {
 """Hints for products of bfloat16, which has 8 significant bits; sums and what follows
 the last convolution keep float32."""
 
+NO_BF16 = (
+    "expected a CPU that multiplies in bf16 (with AMX or AVX-512 BF16), found one that "
+    "does not: take the precision 'auto' or 'fp32'"
+)
+
 
 class VinoEngine:
     """An ONNX network compiled by OpenVINO for this CPU; threads may share it.
@@ -108,11 +113,7 @@ class VinoEngine:
     ) -> None:
         count = cores.threads(threads)
         if bf16 and not has_bf16():
-            msg = (
-                "expected a CPU that multiplies in bf16 (with AMX or AVX-512 BF16), "
-                "found one that does not: take the precision 'auto' or 'fp32'"
-            )
-            raise EngineError(msg)
+            raise EngineError(NO_BF16)
         if not isinstance(source, bytes):
             wire.check(source)
         self.version = str(_openvino().__version__).partition("-")[0]
