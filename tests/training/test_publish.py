@@ -301,3 +301,21 @@ def test_fetching_goes_on_after_a_failure(served: Served) -> None:
 def test_fetch_what(served: Served) -> None:
     assert run(care_run, "fetch").exit_code == 2
     assert run(care_run, "fetch", "mine", "--all").exit_code == 2
+
+
+def test_a_model_that_is_added_again_keeps_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from care_training import zoo
+
+    lines = care_zoo.REGISTRY.read_text("utf-8").splitlines()
+    place, line = next((i, x) for i, x in enumerate(lines) if x.startswith("tubules_i"))
+    before = line[:-64] + "0" * 64  # of the network that it was
+    wrong = [*lines[:place], before, *lines[place + 1 :]]
+    monkeypatch.setattr(care_zoo, "REGISTRY", tmp_path / "registry.txt")
+    care_zoo.REGISTRY.write_text("\n".join(wrong) + "\n", "utf-8")
+    zoo.add(care_zoo.MODELS / "tubules_ins1")
+    assert care_zoo.REGISTRY.read_text("utf-8").splitlines() == lines
+    care_zoo.REGISTRY.write_text("\n".join(lines[:place]) + "\n", "utf-8")
+    zoo.add(care_zoo.MODELS / "tubules_ins1")
+    assert care_zoo.REGISTRY.read_text("utf-8").splitlines() == lines[: place + 1]

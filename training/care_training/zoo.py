@@ -38,10 +38,12 @@ def add(folder: Path) -> Entry:
     file = f"{name}/{found.spec.care.version}.zip"
     address = next((e.address for e in known if e.file == file), None)
     entry = Entry(file, digest, address)
-    # An older version without an address can no more be had.
-    others = [e for e in known if e.file != file and (e.name != name or e.address)]
+    # An older version without an address can no more be had; lines keep their places.
+    kept = [e for e in known if e.file == file or e.name != name or e.address]
+    lines = [entry if e.file == file else e for e in kept]
+    lines += [] if entry in lines else [entry]
     with written(care_zoo.REGISTRY) as partial:
-        partial.write_text(registry.text_of([*others, entry]), "utf-8")
+        partial.write_text(registry.text_of(lines), "utf-8")
     return entry
 
 
