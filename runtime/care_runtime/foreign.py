@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from care_runtime.care import CareConfig, Normalization, Output, Tiling
 from care_runtime.errors import SpecError
-from care_runtime.stepfit import require_fitting, typed
-from care_runtime.tensor import ReferenceSize, SteppedSize
+from care_runtime.stepcheck import TYPES
+from care_runtime.stepfit import require_fitting
+from care_runtime.tensor import Operation, ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from care_runtime.spec import Spec
-    from care_runtime.tensor import Axis, Operation, Tensor
+    from care_runtime.tensor import Axis, Tensor
 
 TILES = {2: 512, 3: 64}
 """Default kept size of a tile in planes and volumes, where any size will do."""
@@ -36,6 +37,10 @@ OVERLAP = 8
 def completed(spec: Spec) -> Spec:
     """Return a description with a `config.care`, its own or a derived one."""
     return spec if spec.care is not None else replace(spec, care=derive(spec))
+
+
+TYPED = ("ensure_dtype", "binarize")
+"""Steps that say of which type their values are."""
 
 
 def derive(spec: Spec) -> CareConfig:
@@ -56,7 +61,7 @@ def derive(spec: Spec) -> CareConfig:
             where = f"outputs[{number}]"
             require_fitting(spec, output, f"{where}.postprocessing")
             _require_sizes(spec.input, output, where)
-            steps[output.id] = typed(output, where)
+            steps[output.id] = _typed(output, where)
         tiling = _tiling(spec)
     except SpecError as error:
         raise _refused(spec, str(error)) from None
@@ -75,6 +80,37 @@ def derive(spec: Spec) -> CareConfig:
             for output in spec.outputs
         },
     )
+
+
+def _typed(tensor: Tensor, where: str) -> tuple[Operation, ...]:
+    """Return the steps of an output, with the last one that the format adds to them.
+
+    Where they do not end with a type of their own, values get that of the tensor; whole
+    numbers are what is left of others without their fractions.
+
+    Parameters
+    ----------
+    tensor
+        Output of a network.
+    where
+        The field that describes it, for errors.
+
+    Raises
+    ------
+    SpecError
+        If it is of no type that is known.
+    """
+    if tensor.operations and tensor.operations[-1].id in TYPED:
+        return tensor.operations
+    if tensor.type not in TYPES:
+        msg = (
+            f"{where}.data, type: expected one of {', '.join(TYPES)}, found "
+            f"{tensor.type!r}"
+        )
+        raise SpecError(msg)
+    if tensor.type.startswith("float"):
+        return tensor.operations
+    return (*tensor.operations, Operation("ensure_dtype", {"dtype": tensor.type}))
 
 
 def _refused(spec: Spec, problem: str) -> SpecError:

@@ -6,46 +6,11 @@ from typing import TYPE_CHECKING
 
 from care_runtime.errors import SpecError
 from care_runtime.operations import LETTERS
-from care_runtime.stepcheck import LISTS, TYPES, require_known
-from care_runtime.tensor import Operation
+from care_runtime.stepcheck import LISTS, require_known
 
 if TYPE_CHECKING:
     from care_runtime.spec import Spec
-    from care_runtime.tensor import Tensor
-
-TYPED = ("ensure_dtype", "binarize")
-"""Steps that say of which type their values are."""
-
-
-def typed(tensor: Tensor, where: str) -> tuple[Operation, ...]:
-    """Return the steps of an output, with the last one that the format adds to them.
-
-    Where they do not end with a type of their own, values get that of the tensor; whole
-    numbers are what is left of others without their fractions.
-
-    Parameters
-    ----------
-    tensor
-        Output of a network.
-    where
-        The field that describes it, for errors.
-
-    Raises
-    ------
-    SpecError
-        If it is of no type that is known.
-    """
-    if tensor.operations and tensor.operations[-1].id in TYPED:
-        return tensor.operations
-    if tensor.type not in TYPES:
-        msg = (
-            f"{where}.data, type: expected one of {', '.join(TYPES)}, found "
-            f"{tensor.type!r}"
-        )
-        raise SpecError(msg)
-    if tensor.type.startswith("float"):
-        return tensor.operations
-    return (*tensor.operations, Operation("ensure_dtype", {"dtype": tensor.type}))
+    from care_runtime.tensor import Operation, Tensor
 
 
 def require_fitting(spec: Spec, tensor: Tensor, where: str) -> None:
