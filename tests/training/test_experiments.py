@@ -134,6 +134,11 @@ def test_an_experiment_runs_from_end_to_end(tmp_path):
     card = (found.folder / "README.md").read_text("utf-8")
     assert "Trained on **synthetic** data" in card
     assert "chosen on other images" in card
+    more, _ = run(
+        "granules_ins1", tmp_path / "more", "--steps", "1", "--init", found.folder
+    )
+    assert "started from" in more.spec.care.training
+    assert more.spec.care.training["owed"] == "the full run of 20000 steps"
 
 
 @pytest.mark.slow

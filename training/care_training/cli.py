@@ -136,6 +136,7 @@ def _source(
 @click.option("--data", type=options.FOLDER, help="Folder of the images.")
 @click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder.")
 @click.option("--quick", is_flag=True, help="Only show that all of it works.")
+@options.INIT
 @options.COMPUTE
 def run(
     name: str,
@@ -143,6 +144,7 @@ def run(
     data: Path | None,
     output: Path,
     quick: bool,
+    init: str | None,
     device: str,
     precision: str,
     workers: int,
@@ -152,8 +154,10 @@ def run(
 
     Its images are drawn; where they are not, --data names their folder. With --source
     published they are the paper's own: the archive is fetched into --data, and once it
-    lies there no network is needed. A run that was stopped goes on from its checkpoint.
+    lies there no network is needed. A run that was stopped goes on from its checkpoint;
+    --init NAME trains the model of the zoo further.
     """
+    from care_runtime import store
     from care_training import reproduce
     from care_training.fit import Compute
 
@@ -166,7 +170,13 @@ def run(
     compute = Compute(device, precision, workers)
     with show.progress() as progress:
         package, scores = reproduce.reproduce(
-            found, recipe, output, compute, progress, data=data
+            found,
+            recipe,
+            output,
+            compute,
+            progress,
+            data=data,
+            init=store.locate(init) if init else None,
         )
     show.model(package.folder, scores)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from care_runtime.errors import TrainingError
+from care_runtime.package import sha256
 from care_training import export, networks, train
 from care_training.folding import fold, unfold
 from care_training.patches import Patches
@@ -120,7 +121,7 @@ def fit(
     checkpoint: Path,
     progress: Callable[[Progress], None] | None = None,
     *,
-    origin: str = "",
+    init: Package | None = None,
 ) -> Trained:
     """Train a network on a split, going on from its checkpoints if there are any.
 
@@ -140,13 +141,14 @@ def fit(
         File of the state; those of members have their number in the name.
     progress
         Called after every step.
-    origin
+    init
         Where the weights come from, if not from the seed: a checkpoint of another
         origin is refused.
     """
     recipe = recipe.for_form(made.form)
     if split.ready:
         recipe = recipe.for_patches(split.training[0].high.shape[1:])
+    origin = sha256(init.onnx) if init else ""
     data = f"{split.digest()} {origin}".strip()
     parts = networks.cores(made)
     losses = []
@@ -164,7 +166,10 @@ def fit(
             progress=progress and _counted(progress, number, len(parts)),
         )
         losses.append(_exported(history, recipe)["validation_loss"])
-    return Trained(made, _facts(made, split, recipe, compute, losses))
+    facts = _facts(made, split, recipe, compute, losses)
+    if init:
+        facts["started from"] = f"{init.spec.name} (sha256 {origin})"
+    return Trained(made, facts)
 
 
 def batches(form: Form, split: Split, recipe: Recipe) -> tuple[AnyPatches, AnyPatches]:

@@ -117,8 +117,10 @@ COMPUTE = gathered(
     click.option("--workers", default=0, help="Processes that cut patches."),
 )
 
+INIT = click.option("--init", help="Model to start from: a package of care-train.")
+
 NETWORK = gathered(
-    click.option("--init", help="Model to start from: a package of care-train."),
+    INIT,
     click.option("--recipe", default="default", show_default=True, help="Or paper."),
     click.option("--depth", type=int, help="Poolings of the U-Net; 2 in the paper."),
     click.option("--kernel", type=int, help="Kernel width; 5 in 2-D, 3 in 3-D."),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.package import sha256
 from care_training import baselines, card, describe
 from care_training.fit import Trained, fit, network
 from care_training.product import About, Judges, package, recalibrated
@@ -34,12 +33,7 @@ def train(
     split, recipe, init = prepared.split, prepared.recipe, prepared.init
     made = network(prepared.config, recipe.seed, init)
     checkpoint = request.out / f"{request.name}.checkpoint.pt"
-    origin = sha256(init.onnx) if init else ""
-    trained = fit(
-        made, split, recipe, request.compute, checkpoint, progress, origin=origin
-    )
-    if init:
-        trained.facts["started from"] = f"{init.spec.name} (sha256 {origin})"
+    trained = fit(made, split, recipe, request.compute, checkpoint, progress, init=init)
     if request.recalibrate:
         trained = recalibrated(trained, split, _spec(request, trained))
     spec = _spec(request, trained)

@@ -90,6 +90,7 @@ def reproduce(
     progress: Callable[[Progress], None] | None = None,
     *,
     data: Path | None = None,
+    init: Package | None = None,
 ) -> tuple[Package, dict[str, Evaluation]]:
     """Train a model of the zoo, score it on test images, and export it.
 
@@ -108,11 +109,14 @@ def reproduce(
     data
         Folder of the images; where they are drawn or fetched, a folder of `out` by
         default.
+    init
+        Package whose weights are trained further.
 
     Raises
     ------
     TrainingError
-        If the images are a person's own to give, and no folder is given.
+        If the images are a person's own to give, and no folder is given; or if the
+        package lacks weights of the experiment's network.
     """
     if data is None and found.needs_data:
         msg = f"the images of {found.name} are not drawn: give their folder, --data"
@@ -120,9 +124,9 @@ def reproduce(
     place = data or own_folder(out)
     export.require_place(out / found.name)
     split = found.source.split(place, workers=compute.workers)
-    made = network(found.network, recipe.seed)
+    made = network(found.network, recipe.seed, init)
     checkpoint = out / f"{found.name}.checkpoint.pt"
-    trained = fit(made, split, recipe, compute, checkpoint, progress)
+    trained = fit(made, split, recipe, compute, checkpoint, progress, init=init)
     full = experiment(found.name).recipe.steps
     if recipe.steps < full:
         trained.facts["owed"] = f"the full run of {full} steps"

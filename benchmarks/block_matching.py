@@ -1,0 +1,72 @@
+"""The denoising models of the zoo against BM4D, on stacks simulated for that alone.
+
+BM4D takes minutes a stack to be tuned, so that the cards leave it out. Here it is tuned
+as the cards' baselines are: with and without stabilized noise, at the strength that is
+best on validation stacks of the same light dose, then scored on test stacks beside the
+model. Both are free for non-commercial use alone.
+Run with ``python benchmarks/block_matching.py denoise_planaria``; needs the extras
+``training`` and ``baselines-noncommercial``; on two cores half an hour a model.
+"""
+
+import argparse
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import care_runtime
+from care_runtime.score import score
+from care_training.baselines import BM4D, BM4D_STABILIZED, best
+from care_training.baselines.method import normalized
+from care_training.reproduce import experiment
+
+
+def main() -> None:
+    """Tune, score and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=["denoise_planaria", "denoise_tribolium"])
+    parser.add_argument("--data", type=Path, default=Path("runs/data"))
+    parser.add_argument("--dose", default="C2")
+    parser.add_argument("--tuning", type=int, default=1, help="Validation stacks.")
+    parser.add_argument("--seed", type=int, default=0, help="Of the test stacks.")
+    asked = parser.parse_args()
+    source = experiment(asked.name).source
+    tests = source.tests(asked.data, asked.seed)[asked.dose]
+    # Stacks are drawn in turn of the doses, those of validation too.
+    place = list(source.conditions).index(asked.dose)
+    tuning = source.tuning(asked.data, asked.seed)[place :: len(source.conditions)]
+    tuning = tuning[: asked.tuning]
+    restorer = care_runtime.load(asked.name)
+    print(
+        f"{asked.name} at {asked.dose}, {len(tests)} test stacks, {len(tuning)} to tune"
+    )
+    print(
+        f"{platform.machine()}, bm4d {version('bm4d')}, seed {asked.seed}", flush=True
+    )
+    rows = {"input": [p.low for p in tests]}
+    rows["network"] = [restorer(p.low, "CZYX", dtype="float32").image for p in tests]
+    for name, images in rows.items():
+        show(name, [score(i[0], p.high[0]) for i, p in zip(images, tests, strict=True)])
+    for method in (BM4D_STABILIZED, BM4D):
+        strength = best(method, tuning).strength
+        made = [method.function(normalized(p.low[0]), strength) for p in tests]
+        found = [score(i, p.high[0]) for i, p in zip(made, tests, strict=True)]
+        show(f"{method.name} ({strength:g})", found)
+
+
+def show(name: str, found: list) -> None:
+    """Print means and the deviation of the PSNR over the stacks."""
+    psnr, nrmse, ssim = (
+        np.array([getattr(s, what) for s in found])
+        for what in ("psnr", "nrmse", "ssim")
+    )
+    print(
+        f"| {name} | {psnr.mean():.2f} (sd {psnr.std():.2f}) | {nrmse.mean():.4f} "
+        f"| {ssim.mean():.3f} |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
