@@ -11,12 +11,13 @@ from click.testing import CliRunner
 from tiny import one_line
 
 import care_runtime
-from care_runtime import doctor, engines, store, verify, vino
+from care_runtime import doctor, engines, store, vino
 from care_runtime import package as package_
 from care_runtime import precision as precision_
 from care_runtime.cli import main
 from care_runtime.errors import EngineError, OptionError
 from care_runtime.score import score
+from care_runtime.verified import Verified
 from care_runtime.vino import VinoEngine
 
 MODEL = "denoise_widefield"
@@ -127,10 +128,10 @@ def test_it_verifies_and_says_so() -> None:
 
 
 def test_more_is_forgiven_to_fewer_bits_and_seams_are_not() -> None:
-    found = verify.Verified({"mean": 0.04}, {"mean": 0.0}, "cpu", precision="bf16")
+    found = Verified({"mean": 0.04}, {"mean": 0.0}, "cpu", precision="bf16")
     assert found.passed
     for test, seam in ((0.06, 0.0), (0.0, 1e-6)):
-        wrong = verify.Verified({"mean": test}, {"mean": seam}, "cpu", precision="bf16")
+        wrong = Verified({"mean": test}, {"mean": seam}, "cpu", precision="bf16")
         assert not wrong.passed
 
 

@@ -34,7 +34,7 @@ from care_runtime.errors import (
 )
 from care_runtime.trust import Trust
 from care_runtime.variant import Variant
-from care_runtime.verify import HALF_TOLERANCE, Verified
+from care_runtime.verified import HALF_TOLERANCE, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
