@@ -165,7 +165,7 @@ def load(
             exact=exact,
             outputs=list(outputs) if ours else places,
             sharing=sharing,
-            bf16=precision == "bf16",
+            precision=precision,
         )
         if precision != "fp16" or network.device != "cpu":
             return network, path, precision
