@@ -26,6 +26,7 @@ from care_training.recipe import get_recipe
 from care_training.simulate import (
     DOSES,
     OPTICS,
+    Tissue,
     blur,
     brightness,
     epithelium,
@@ -48,7 +49,7 @@ def exposed(density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def wing(rng: np.random.Generator, name: str = "") -> Pair:
     """Take what the ensemble learns: one curved sheet of cells."""
-    scene = epithelium(SHAPE, rng, voxel_size=VOXEL)
+    scene = epithelium(SHAPE, rng, Tissue(voxel_size=VOXEL))
     seen = blur(scene.density, PSF)
     seen /= np.percentile(project(seen, scene.height), 99.9)
     frames = DOSES["flywing"].expose(seen, rng, "GT", DOSE)
@@ -81,7 +82,9 @@ def points(rng: np.random.Generator) -> np.ndarray:
 
 def sheets(rng: np.random.Generator) -> np.ndarray:
     """Take two sheets above each other, where it learnt to expect one."""
-    one, other = (epithelium(SHAPE, rng, voxel_size=VOXEL).density for _ in range(2))
+    one, other = (
+        epithelium(SHAPE, rng, Tissue(voxel_size=VOXEL)).density for _ in range(2)
+    )
     return exposed(np.maximum(one, other[::-1]), rng)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from typing import Any
 from urllib.parse import urlsplit
 
 from care_runtime.errors import FileError
@@ -12,6 +13,10 @@ Number = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 GATEWAY = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses of a gateway, whose last four bytes are those of any IPv4 machine."""
+
+OWN_GATEWAY = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Those of a network's own gateway (RFC 8215). Where the bytes of the IPv4 machine lie,
+that network alone knows, so they may lead into it as well as out of it."""
 
 UNICAST = ipaddress.IPv6Network("2000::/3")
 """Addresses of IPv6 that machines of the internet have. Others are of one network
@@ -53,8 +58,7 @@ def require_public(address: str) -> None:
             "the network, and try again"
         )
         raise FileError(msg) from None
-    for *_, place in found:
-        number = ipaddress.ip_address(str(place[0]).partition("%")[0])
+    for number in map(_number, found):
         if not _is_public(number):
             raise _refused(address, f"the private machine {number}")
 
@@ -89,7 +93,7 @@ def follow(address: str, target: str) -> None:
         return
     elif address.lower().startswith("https:") and target.lower().startswith("http:"):
         problem = "from https to http"
-    elif _is_known(address) and not _is_known(target):
+    elif not _is_within(address) and _is_private(target):
         problem = "to a private machine"
     if problem:
         msg = (
@@ -99,15 +103,30 @@ def follow(address: str, target: str) -> None:
         raise FileError(msg)
 
 
-def _is_known(address: str) -> bool:
-    """Tell whether a host is public; one that only a proxy may know is."""
+def _is_within(address: str) -> bool:
+    """Tell whether a server is one of this machine's own network."""
+    numbers = _numbers(address)
+    return not all(_is_public(each) or each in OWN_GATEWAY for each in numbers)
+
+
+def _is_private(address: str) -> bool:
+    """Tell whether a host may be a private machine."""
+    return not all(_is_public(each) for each in _numbers(address))
+
+
+def _numbers(address: str) -> list[Number]:
+    """Look up a host; there are none of one that only a proxy may know."""
     try:
         host = urlsplit(address).hostname
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
-        return True
-    numbers = (str(place[0]).partition("%")[0] for *_, place in found)
-    return all(_is_public(ipaddress.ip_address(number)) for number in numbers)
+        return []
+    return [_number(each) for each in found]
+
+
+def _number(found: tuple[Any, ...]) -> Number:
+    """Take the number of a machine out of what was looked up, without its zone."""
+    return ipaddress.ip_address(str(found[-1][0]).partition("%")[0])
 
 
 def same_host(address: str, other: str) -> bool:

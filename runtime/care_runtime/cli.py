@@ -69,8 +69,9 @@ def verify(
     One network is verified, that which gives the --outputs (all of them) in --precision
     on --device; what is printed says which it was. On a GPU it is the one in half
     precision where the model has it, with a tolerance of 1e-2 of the range in place of
-    1e-3: verify with --precision fp32 as well. That of bf16 is 5e-2. An ensemble has a
-    network of its own for --outputs mean, which is what restore takes.
+    1e-3: verify with --precision fp32 as well. That of bf16 is 5e-2. Grey values of
+    others that are whole numbers may differ by one. An ensemble has a network of its
+    own for --outputs mean, which is what restore takes.
     """
     from dataclasses import replace
 

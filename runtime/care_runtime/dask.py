@@ -33,6 +33,7 @@ from care_runtime.output import canvases, images
 from care_runtime.readout import Flag
 from care_runtime.recipe import planned
 from care_runtime.source import Source
+from care_runtime.tried import Tried
 from care_runtime.trust import Trust, given
 from care_runtime.worker import Work
 
@@ -159,6 +160,9 @@ def restore(
         shortest=1 if on_gpu else getattr(network, "shortest", 1),
         growth=None if on_gpu else getattr(network, "growth", None),
     )
+    if isinstance(network, Tried) and not on_gpu:
+        tile = {"B": 1, "C": job.channels, **job.plan.tile}
+        network.require([[tile.get(letter, 1) for letter in spec.input.letters]])
     kind = np.dtype(image.pixels.dtype)
     pixels_.check(np.empty(0, kind))
     drawn = canvases(spec, job, readouts, kind, dtype, _room)

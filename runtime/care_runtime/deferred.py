@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from care_runtime.errors import BlankImageWarning
-from care_runtime.restored import Restored
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from care_runtime.image import Image
+from care_runtime.restored import Outputs, Restored
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(Outputs):
     """What `care_runtime.dask.restore` gives back: a `Restored` of dask arrays.
 
     All outputs come from the same tasks: `compute` runs the network once for all of
@@ -26,13 +21,8 @@ class Deferred:
 
     Parameters
     ----------
-    images
-        Every output by id, with the calibration of the image it came from; the pixels
-        are dask arrays.
-    main
-        Id of the restored image itself.
-    provenance
-        Model, normalization, tiles and the like.
+    images, main, provenance
+        As `Outputs` has them; the pixels are dask arrays.
     saturated, blank
         Dask arrays without axes: pixels of the main image that its integer type could
         not hold, and channels of frames without contrast.
@@ -43,9 +33,6 @@ class Deferred:
         What is flagged, in words.
     """
 
-    images: Mapping[str, Image]
-    main: str
-    provenance: Mapping[str, str] = field(default_factory=dict)
     saturated: Any = 0
     blank: Any = 0
     flagged: Any = None
@@ -55,21 +42,6 @@ class Deferred:
     def image(self) -> Any:
         """Dask array of the main output."""
         return self.images[self.main].pixels
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """Dask array of every output by id."""
-        return {name: image.pixels for name, image in self.images.items()}
-
-    @property
-    def axes(self) -> str:
-        """Axes of the main output."""
-        return self.images[self.main].axes
-
-    @property
-    def voxel(self) -> Mapping[str, float]:
-        """Pixel size of the main output by axis."""
-        return self.images[self.main].voxel
 
     def compute(self, **options: Any) -> Restored:
         """Restore everything, and hold it in memory.

@@ -88,7 +88,7 @@ def load(
     exact: bool = False,
     outputs: Sequence[str | int] | None = None,
     sharing: int = 1,
-    bf16: bool = False,
+    precision: str = "fp32",
 ) -> AnyEngine:
     """Load a network.
 
@@ -110,8 +110,9 @@ def load(
         Names or places of those to give back; None for all.
     sharing
         Networks that have the memory of a GPU together, this one counted.
-    bf16
-        Multiply in bf16, which only OpenVINO does.
+    precision
+        In which it computes: ``"bf16"`` multiplies so, which only OpenVINO does;
+        ``"fp16"`` and ``"fp32"`` are the file's own.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def load(
     if sharing < 1:
         msg = f"expected 1 or more models that share a GPU, found {sharing}"
         raise OptionError(msg)
-    there = partial(VinoEngine, threads=threads, outputs=outputs, bf16=bf16)
+    there = partial(VinoEngine, threads=threads, outputs=outputs, precision=precision)
     if engine == "openvino" or (engine == "auto" and not numbers and vino.installed()):
         return there(source)
     one = partial(

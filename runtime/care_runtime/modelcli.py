@@ -46,16 +46,17 @@ def fetch(
     models: tuple[str, ...], every: bool, zoo: str | None, key: str | None
 ) -> None:
     """Fetch each MODEL into the cache, so that it runs without a network."""
-    from care_runtime import report, store
+    from care_runtime import report, sources, store
 
     if every == bool(models):
         msg = "expected models to fetch, or --all: see care-run list"
         raise OptionError(msg)
     failed = False
-    for model in store.names(zoo, key) if every else models:
+    there = sources.named(zoo, key) if every else zoo  # asked once, and not by each
+    for model in store.names(there, key) if every else models:
         try:
             found = store.locate(
-                model, zoo=zoo, key=key, progress=report.download_bar(model)
+                model, zoo=there, key=key, progress=report.download_bar(model)
             )
         except FileError as error:
             failed = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from care_runtime import engines, trial, vino
+from care_runtime import engines, trial, tried, vino
 from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ def load(
             exact=exact,
             outputs=list(outputs) if ours else places,
             sharing=sharing,
-            bf16=precision == "bf16",
+            precision=precision,
         )
         if precision != "fp16" or network.device != "cpu":
-            return network, path, precision
+            return tried.guarded(network, package, path), path, precision
         there = device = "cpu"  # 'auto', and the GPU cannot be had

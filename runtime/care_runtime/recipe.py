@@ -151,7 +151,7 @@ def network(recipe: Recipe) -> AnyEngine:
                 engine=recipe.engine,
                 threads=recipe.threads,
                 outputs=recipe.outputs,
-                bf16=recipe.precision == "bf16",
+                precision=recipe.precision,
             )
         return _networks[same]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from care_runtime.doctor import Finding
     from care_runtime.listing import Listed
     from care_runtime.package import Package
-    from care_runtime.verify import Verified
+    from care_runtime.verified import Verified
 
 
 @contextmanager
@@ -223,7 +223,10 @@ def verified(name: str, found: Verified, *, as_json: bool) -> None:
     lines = {"device": found.device, "engine": found.engine}
     lines |= {"network": found.network, "precision": found.precision}
     for output, value in found.test.items():
-        lines[f"{output}: test tensor"] = f"{value:.2g} of the range"
+        said = f"{value:.2g} of the range"
+        if output in found.levels:
+            said += f"; whole numbers, may differ by one ({found.levels[output]:.2g})"
+        lines[f"{output}: test tensor"] = said
     for output, value in found.tiled.items():
         lines[f"{output}: tiled - whole"] = f"{value:.2g} of the range"
     click.echo(f"{name}: {'passed' if found.passed else 'FAILED'}")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """A restoration; ``np.asarray(restored)`` is its main image.
+class Outputs:
+    """The images that a restoration has, whatever holds their pixels.
 
     Parameters
     ----------
@@ -29,28 +29,14 @@ class Restored:
         Id of the restored image itself, ``"mean"`` in all models of this project.
     provenance
         Model, normalization, tiles and the like, to be kept with the pixels.
-    saturated
-        Pixels of the main image that its integer type could not hold.
-    blank
-        Channels of frames without contrast, which were returned unchanged.
-    flagged
-        Fraction of the pixels that are not to be trusted; None if nobody asked.
     """
 
     images: Mapping[str, Image]
     main: str
     provenance: Mapping[str, str] = field(default_factory=dict)
-    saturated: int = 0
-    blank: int = 0
-    flagged: float | None = None
 
     @property
-    def image(self) -> NDArray[Any]:
-        """Pixels of the main output."""
-        return self.images[self.main].pixels
-
-    @property
-    def outputs(self) -> dict[str, NDArray[Any]]:
+    def outputs(self) -> dict[str, Any]:
         """Pixels of every output by id."""
         return {name: image.pixels for name, image in self.images.items()}
 
@@ -63,6 +49,32 @@ class Restored:
     def voxel(self) -> Mapping[str, float]:
         """Pixel size of the main output by axis."""
         return self.images[self.main].voxel
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Outputs):
+    """A restoration; ``np.asarray(restored)`` is its main image.
+
+    Parameters
+    ----------
+    images, main, provenance
+        As `Outputs` has them.
+    saturated
+        Pixels of the main image that its integer type could not hold.
+    blank
+        Channels of frames without contrast, which were returned unchanged.
+    flagged
+        Fraction of the pixels that are not to be trusted; None if nobody asked.
+    """
+
+    saturated: int = 0
+    blank: int = 0
+    flagged: float | None = None
+
+    @property
+    def image(self) -> NDArray[Any]:
+        """Pixels of the main output."""
+        return self.images[self.main].pixels
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the main image as an array."""

@@ -69,8 +69,8 @@ def at_hand() -> list[Entry]:
     return [e for e in own() if e.address or (care_zoo.MODELS / e.name).is_dir()]
 
 
-def named(zoo: str | None = None, key: str | None = None) -> Zoo | None:
-    """Open the zoo that was named, or that of ``CARE_ZOO``.
+def named(zoo: str | Zoo | None = None, key: str | None = None) -> Zoo | None:
+    """Open the zoo that was named, or that of ``CARE_ZOO``; an open one stays as it is.
 
     A zoo at an address is asked for its registry; if it cannot be had, that of the last
     time is taken, and `Zoo.trouble` says so.
@@ -78,7 +78,7 @@ def named(zoo: str | None = None, key: str | None = None) -> Zoo | None:
     Parameters
     ----------
     zoo
-        Folder or address.
+        Folder or address, or what was opened before, which is not asked again.
     key
         Public key with which its lists have to be signed, or a file that holds it; by
         default that of ``CARE_ZOO_KEY``.
@@ -92,6 +92,8 @@ def named(zoo: str | None = None, key: str | None = None) -> Zoo | None:
     OptionError
         If the key is none, or was given without a zoo.
     """
+    if isinstance(zoo, Zoo):
+        return zoo
     place = zoo or os.environ.get("CARE_ZOO")
     if not place:
         if key is not None:

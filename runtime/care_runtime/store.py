@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Source = Callable[[], Package | None]
 
 
-def names(zoo: str | None = None, key: str | None = None) -> dict[str, Entry]:
+def names(zoo: str | Zoo | None = None, key: str | None = None) -> dict[str, Entry]:
     """List the newest version of every model: of a zoo that was named, else our own.
 
     Both are as in `locate`.
@@ -49,7 +49,11 @@ def description(name: str) -> str:
 
 
 def locate(
-    model: str, *, zoo: str | None = None, key: str | None = None, progress: Any = None
+    model: str,
+    *,
+    zoo: str | Zoo | None = None,
+    key: str | None = None,
+    progress: Any = None,
 ) -> Package:
     """Find a model, fetching it if need be.
 
@@ -59,9 +63,10 @@ def locate(
         A zoo name, ``NAME@VERSION``, a package folder, a zip, an ``rdf.yaml`` or an
         address of a zip.
     zoo
-        Folder or address of a zoo; by default that of ``CARE_ZOO``. What it does not
-        have is sought in the packages that came with this project, then at the
-        registry's own address. What was fetched once needs no network again.
+        Folder or address of a zoo, or one that is open (`sources.named`) and not asked
+        again; by default that of ``CARE_ZOO``. What it does not have is sought in the
+        packages that came with this project, then at the registry's own address. What
+        was fetched once needs no network again.
     key
         Public key with which the lists of that zoo have to be signed, or a file that
         holds it; by default that of ``CARE_ZOO_KEY``. None is none.

@@ -3,7 +3,8 @@
 A small file may hold a graph that asks for a terabyte. What the project's registry
 does not list is therefore run once on the package's own test input, or on the smallest
 that it describes, in a process that may take `MEMORY` bytes and `SECONDS`. If that goes
-well, the cache remembers the hash.
+well, the cache remembers the hash, and what was read; larger tiles have a trial of
+their own (see `tried`).
 
 The memory limit is that of POSIX (``RLIMIT_AS``). Linux holds a process to it; macOS
 does so for some allocations only; Windows has none, and there only the time is limited.
@@ -11,6 +12,7 @@ does so for some allocations only; Windows has none, and there only the time is 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -18,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from care_runtime import cache, wire
-from care_runtime.errors import CareError, EngineError
+from care_runtime.errors import CareError, EngineError, OutOfMemoryError
 from care_runtime.package import sha256
+from care_runtime.plain import flat
 from care_runtime.tensor import ReferenceSize, SteppedSize
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ MEMORY = 8 << 30
 
 SECONDS = 300.0
 """Time that it may take."""
+
+SHORT = 3
+"""Exit code of a process that has too little memory."""
 
 FREE = 64
 """Pixels of an axis whose size is free."""
@@ -48,30 +54,71 @@ def require(package: Package, network: Path) -> None:
     """
     if package.listed:
         return
-    note = cache.folder() / "trials" / sha256(network)
-    if note.is_file():
+    known = note(network)
+    if known.is_file():
         return
     wire.check(network)
-    problem = _run(package, network)
-    if problem:
+    try:
+        read = run(network, _inputs(package), MEMORY)
+    except EngineError as error:
         msg = (
             f"expected the network of {package.spec.name!r} to run on its test input "
-            f"in a process of its own, found that {problem}: do not use it"
+            f"in a process of its own, found that {error}: do not use it"
         )
-        raise EngineError(msg)
-    with suppress(OSError):  # it is only asked again
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(f"{package.spec.name}\n", "utf-8")
+        raise EngineError(msg) from None
+    write(known, f"{flat(package.spec.name)}\n{read}")
 
 
-def _run(package: Package, network: Path) -> str | None:
-    """Run the process; say what went wrong."""
-    if not sys.executable or getattr(sys, "frozen", False):
-        return (
+def note(network: Path) -> Path:
+    """Say where the cache remembers what a network was run on."""
+    return cache.folder() / "trials" / sha256(network)
+
+
+def write(file: Path, text: str) -> None:
+    """Add to a note, if the cache can be written; else it is only asked again."""
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(text)
+
+
+def frozen() -> bool:
+    """Tell whether this program is one that cannot start another Python."""
+    return not sys.executable or getattr(sys, "frozen", False)
+
+
+def run(network: Path, inputs: Sequence[str], memory: int) -> str:
+    """Run a network once in a process of its own.
+
+    Parameters
+    ----------
+    network
+        The ONNX file.
+    inputs
+        For each of its inputs a file, or the shape of zeros, as ``"1,1,64,64"``.
+    memory
+        Bytes of addresses that the process may take.
+
+    Returns
+    -------
+    str
+        A line with the shapes of all inputs.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If it took all memory or time that it may, or crashed; the text says what "it"
+        did.
+    EngineError
+        If it did anything else.
+    """
+    if frozen():
+        msg = (
             "this program cannot start one (it is frozen); run care-run verify on it "
             "with the same CARE_HOME"
         )
-    words = ["-P", "-m", "care_runtime.trial", str(network), *_inputs(package)]
+        raise EngineError(msg)
+    words = ["-P", "-m", "care_runtime.trial", str(memory), str(network), *inputs]
     try:
         done = subprocess.run(
             [sys.executable, *words],
@@ -81,17 +128,24 @@ def _run(package: Package, network: Path) -> str | None:
             timeout=SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
+            # Else each thread reserves addresses that it does not use.
+            env={**os.environ, "MALLOC_ARENA_MAX": "1"},
         )
     except subprocess.TimeoutExpired:
-        return f"it took more than {SECONDS:g} s"
+        msg = f"it took more than {SECONDS:g} s"
+        raise OutOfMemoryError(msg) from None
     except OSError as error:
-        return f"the process cannot be started ({error.strerror})"
+        msg = f"the process cannot be started ({error.strerror})"
+        raise EngineError(msg) from error
     if not done.returncode:
-        return None
+        return done.stdout
     lines = done.stderr.strip().splitlines()
+    most = f"{memory / (1 << 30):.3g} GiB"
     if done.returncode < 0 or not lines:
-        return f"it crashed (exit code {done.returncode}, limit {MEMORY >> 30} GiB)"
-    return f"it failed within {MEMORY >> 30} GiB ({lines[-1][:300]})"
+        msg = f"it crashed (exit code {done.returncode}, limit {most})"
+        raise OutOfMemoryError(msg)
+    msg = f"it failed within {most} ({lines[-1][:300]})"
+    raise (OutOfMemoryError if done.returncode == SHORT else EngineError)(msg)
 
 
 def _inputs(package: Package) -> list[str]:
@@ -132,22 +186,22 @@ def _size(axis: Axis, inputs: Sequence[Tensor], depth: int = 0) -> int:
     return {"batch": 1, "channel": max(1, len(axis.channels))}.get(axis.kind, FREE)
 
 
-def _limit() -> None:
+def _limit(memory: int) -> None:
     """Limit what this process may take, where the system can."""
     try:
         import resource
     except ImportError:
         return
-    for kind, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+    for kind, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         with suppress(OSError, ValueError):
             _, hard = resource.getrlimit(kind)
             bounded = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(kind, (bounded, bounded))
 
 
-def _main(network: str, *images: str) -> None:
+def _main(memory: str, network: str, *images: str) -> None:
     """Run a network in this process."""
-    _limit()
+    _limit(int(memory))
     import numpy as np
 
     from care_runtime import arrays
@@ -159,7 +213,9 @@ def _main(network: str, *images: str) -> None:
         else arrays.read(Path(image))
         for image in images
     ]
-    Engine(Path(network), "cpu", threads=1)(*batches)
+    Engine(Path(network), "cpu")(*batches)
+    shapes = (",".join(str(n) for n in batch.shape) for batch in batches)
+    sys.stdout.write(f"{' '.join(shapes)}\n")
 
 
 if __name__ == "__main__":
@@ -167,4 +223,4 @@ if __name__ == "__main__":
         _main(*sys.argv[1:])
     except (CareError, MemoryError, ValueError) as error_:
         sys.stderr.write(" ".join(str(error_).split()) or type(error_).__name__)
-        sys.exit(1)
+        sys.exit(SHORT if isinstance(error_, MemoryError) else 1)

@@ -72,8 +72,8 @@ class VinoEngine:
         CPU threads; 0 for the cores that this process has.
     outputs
         Names or places of those to compute and give back, in this order; None for all.
-    bf16
-        Multiply in bf16; see `has_bf16`.
+    precision
+        In which it computes: ``"bf16"`` multiplies so, see `has_bf16`.
 
     Attributes
     ----------
@@ -109,9 +109,10 @@ class VinoEngine:
         *,
         threads: int = 0,
         outputs: Sequence[str | int] | None = None,
-        bf16: bool = False,
+        precision: str = "fp32",
     ) -> None:
         count = cores.threads(threads)
+        bf16 = precision == "bf16"
         if bf16 and not has_bf16():
             raise EngineError(NO_BF16)
         if not isinstance(source, bytes):

@@ -11,12 +11,13 @@ from click.testing import CliRunner
 from tiny import one_line
 
 import care_runtime
-from care_runtime import doctor, engines, store, verify, vino
+from care_runtime import doctor, engines, store, vino
 from care_runtime import package as package_
 from care_runtime import precision as precision_
 from care_runtime.cli import main
 from care_runtime.errors import EngineError, OptionError
 from care_runtime.score import score
+from care_runtime.verified import Verified
 from care_runtime.vino import VinoEngine
 
 MODEL = "denoise_widefield"
@@ -127,10 +128,10 @@ def test_it_verifies_and_says_so() -> None:
 
 
 def test_more_is_forgiven_to_fewer_bits_and_seams_are_not() -> None:
-    found = verify.Verified({"mean": 0.04}, {"mean": 0.0}, "cpu", precision="bf16")
+    found = Verified({"mean": 0.04}, {"mean": 0.0}, "cpu", precision="bf16")
     assert found.passed
     for test, seam in ((0.06, 0.0), (0.0, 1e-6)):
-        wrong = verify.Verified({"mean": test}, {"mean": seam}, "cpu", precision="bf16")
+        wrong = Verified({"mean": test}, {"mean": seam}, "cpu", precision="bf16")
         assert not wrong.passed
 
 
@@ -148,14 +149,14 @@ def test_a_library_that_takes_another_precision_is_refused(
 
     monkeypatch.setattr(vino, "_core", Other)
     with pytest.raises(EngineError, match=r"expected OpenVINO .* in bf16, found f32"):
-        VinoEngine(tiny.NETWORKS["identity2d"]().SerializeToString(), bf16=True)
+        VinoEngine(tiny.NETWORKS["identity2d"]().SerializeToString(), precision="bf16")
 
 
 def test_a_worker_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph may have been planned on another kind of machine."""
     monkeypatch.setattr(vino, "has_bf16", lambda: False)
     with pytest.raises(EngineError, match=r"expected a CPU .*'fp32'") as error:
-        VinoEngine(tiny.NETWORKS["identity2d"]().SerializeToString(), bf16=True)
+        VinoEngine(tiny.NETWORKS["identity2d"]().SerializeToString(), precision="bf16")
     one_line(error.value)
 
 
@@ -194,8 +195,10 @@ def test_the_doctor_knows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_bf16
-def test_engines_take_it_by_a_switch() -> None:
+def test_engines_take_it_as_a_precision() -> None:
     path = store.locate(MODEL).onnx
     x = np.random.default_rng(0).random((1, 1, 32, 32), np.float32)
-    (full,), (fewer,) = (engines.load(path, "cpu", bf16=b)(x) for b in (False, True))
+    (full,), (fewer,) = (
+        engines.load(path, "cpu", precision=p)(x) for p in ("fp32", "bf16")
+    )
     assert 0 < np.abs(full - fewer).max() < 0.05

@@ -34,7 +34,7 @@ from care_runtime.errors import (
 )
 from care_runtime.trust import Trust
 from care_runtime.variant import Variant
-from care_runtime.verify import HALF_TOLERANCE, Verified
+from care_runtime.verified import HALF_TOLERANCE, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -514,11 +514,11 @@ def test_workers_get_what_was_tried(
 ) -> None:
     folder, ran = halve(off(0.0)), []
 
-    def run(package: package_.Package, network: Path) -> str | None:
+    def run(network: Path, *args: Any) -> str:
         ran.append(package_.sha256(network))
-        return None
+        return ""
 
-    monkeypatch.setattr(trial, "_run", run)
+    monkeypatch.setattr(trial, "run", run)
     made = plan(package_.read(folder, folder), "cuda")[1]
     assert made.precision == "fp16"
     assert made.sha256 == package_.sha256(folder / "model.fp16.onnx") == ran[-1]

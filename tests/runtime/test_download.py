@@ -318,6 +318,7 @@ HOSTS = {
     "public.example": "93.184.216.34",
     "other.example": "93.184.216.35",
     "own.example": "10.1.2.3",
+    "both.example": "64:ff9b:1::5db8:d822 93.184.216.34",
 }
 
 
@@ -326,10 +327,10 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Know a few machines, and numbers."""
 
     def found(host: str, *args: Any, **more: Any) -> list[Any]:
-        number = HOSTS.get(host, host)
-        if not set(number) <= set("0123456789abcdef.:"):
-            raise OSError(number)
-        return [(0, 0, 0, "", (number, 443))]
+        numbers = HOSTS.get(host, host).split()
+        if not set("".join(numbers)) <= set("0123456789abcdef.:"):
+            raise OSError(host)
+        return [(0, 0, 0, "", (number, 443)) for number in numbers]
 
     monkeypatch.setattr(addresses.socket, "getaddrinfo", found)
 
@@ -350,6 +351,12 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://public.example", "https://other.example/", ""),
         ("https://public.example", "https://behind.proxy/", ""),
         ("http://own.example", "http://127.0.0.1/", ""),
+        ("http://[64:ff9b::a01:203]", "http://own.example/", ""),
+        # Through a gateway of this network, and yet outside.
+        ("http://[64:ff9b:1::5db8:d822]", "http://own.example/", "private"),
+        ("http://both.example", "http://own.example/", "private"),
+        ("http://public.example", "http://[64:ff9b:1::5db8:d822]/", "private"),
+        ("http://public.example", "http://[64:ff9b::5db8:d822]/", ""),
     ],
 )
 @pytest.mark.usefixtures("hosts")

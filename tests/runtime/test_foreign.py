@@ -299,6 +299,34 @@ def test_format_0_4(tmp_path: Path) -> None:
     assert verify(found, run.network).test["out"] < 1e-5  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("type_", "gain", "off", "passed"),
+    [
+        ("uint8", 100, 1, True),
+        ("uint8", 100, 2, False),
+        ("int16", 100, 1, True),
+        ("uint8", 10, 1, False),  # the next one of a few classes is another
+        ("float32", 100, 1, False),
+    ],
+)
+def test_whole_numbers_may_differ_by_one(
+    tmp_path: Path, type_: str, gain: float, off: int, passed: bool
+) -> None:
+    values = old()
+    step = {"name": "scale_linear", "kwargs": {"gain": gain, "offset": 50.0}}
+    values["outputs"][0] |= {"data_type": type_, "postprocessing": [step]}
+    folder = package(tmp_path, convolution(), [], **values)
+    image = noise("YX", Y=96, X=64)
+    np.save(folder / "in.npy", image[None, None])
+    expected = load(folder)(image, "YX").image
+    expected[5, 7] += off
+    np.save(folder / "out.npy", expected[None, None].astype(type_))
+    result = CliRunner().invoke(main, ["verify", str(folder)])
+    assert result.exit_code == (0 if passed else 1), result.output
+    may = type_ != "float32" and gain == 100
+    assert ("whole numbers, may differ by one (0.0" in result.stdout) is may
+
+
 def test_types_of_format_0_4(tmp_path: Path) -> None:
     """Networks get floats of any image, and give back what is said of the output."""
     values = old()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from badserver import serving
+from click.testing import CliRunner
 from tiny import noise, one_line
 
 import care_runtime
 import care_zoo
 from care_runtime import package as package_
 from care_runtime import store
+from care_runtime.cli import main
 from care_runtime.errors import FileError, ModelNotFoundError
 
 if TYPE_CHECKING:
@@ -216,6 +218,21 @@ def test_a_version_with_a_plus(zoo: Zoo, place: str) -> None:
         kept = zoo.kept.with_name("1.0.0+fp16.zip")
         assert kept.is_file() == (place == "address")
         assert server.count("/tiny/1.0.0%2Bfp16.zip") == (place == "address")
+
+
+def test_all_models_are_fetched_with_one_list(zoo: Zoo) -> None:
+    found = zoo.served / "tiny" / "1.0.0.zip"
+    listed = [f"{n}/1.0.0.zip sha256:{package_.sha256(found)}\n" for n in ("a", "b")]
+    (zoo.served / "registry.txt").write_text("".join(listed))
+    for name in ("a", "b"):
+        (zoo.served / name).mkdir()
+        (zoo.served / name / "1.0.0.zip").write_bytes(found.read_bytes())
+    with serving(zoo.served) as server:
+        done = CliRunner().invoke(main, ["fetch", "--all", "--zoo", server.address])
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [*"ab"]
+        assert server.count("/registry.txt") == 1
+        assert server.count("/1.0.0.zip") == 2
 
 
 def test_a_changed_byte_on_the_server(zoo: Zoo) -> None:

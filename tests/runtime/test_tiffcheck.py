@@ -130,9 +130,47 @@ def test_a_set_of_files(tmp_path: Path) -> None:
 
 
 def packed(kind: str) -> bytes:
-    """Pack 16 x 16 pixels that say they are 60,000 x 60,000."""
+    """Pack 16 x 16 pixels that say they are 60,000 x 60,000, or what they can say."""
     pixels = np.zeros((16, 16), np.uint8)
-    if kind == "jpeg":
+    kind, _, way = kind.partition(", ")
+    if kind == "webp":
+        channels = np.zeros((16, 16, 4 if way == "extended" else 3), np.uint8)
+        content = bytearray(imagecodecs.webp_encode(channels, lossless=way == "VP8L"))
+        if way == "extended":
+            content[24:30] = 2 * (60000 - 1).to_bytes(3, "little")
+        elif way == "VP8L":
+            content[21:25] = ((1 << 28) - 1).to_bytes(4, "little")
+        else:
+            content[26:30] = 2 * b"\xff\x3f"
+    elif kind == "jpegxl":
+        content = bytearray(imagecodecs.jpegxl_encode(pixels, usecontainer=bool(way)))
+        at = content.index(b"\xff\x0a") + 2
+        bits = int.from_bytes(content[at:], "little") >> 9  # those of 16 x 16
+        side = 0b10 | 59999 << 2  # in 18 bits
+        bits = bits << 44 | side << 24 | 0b000 << 21 | side << 1
+        content[at:] = bits.to_bytes(len(content) - at + 5, "little")
+        if way:
+            content[at - 10 : at - 6] = struct.pack(">I", len(content) - at + 10)
+        if way == "in parts":
+            box, stream = content[: at - 10], content[at - 2 :]
+            parts = [stream[:3], stream[3:]]
+            content = box
+            for i, part in enumerate(parts):
+                content += struct.pack(">I4sI", len(part) + 12, b"jxlp", i) + part
+    elif kind == "jpegxr":
+        content = bytearray(imagecodecs.jpegxr_encode(pixels))
+        at = content.index(b"WMPHOTO") + 12
+        if way == "image":
+            content[at - 2] &= 0x7F
+            content[at : at + 8] = struct.pack(">II", 59999, 59999)
+        else:
+            for tag in (b"\x80\xbc", b"\x81\xbc"):
+                at = content.index(tag) + 8
+                content[at : at + 4] = struct.pack("<I", 60000)
+    elif kind == "lerc":
+        content = bytearray(imagecodecs.lerc_encode(pixels))
+        content[14:22] = struct.pack("<II", 60000, 60000)
+    elif kind == "jpeg":
         content = bytearray(imagecodecs.jpeg8_encode(pixels))
         at = content.index(b"\xff\xc0") + 5
         content[at : at + 4] = struct.pack(">HH", 60000, 60000)
@@ -147,8 +185,15 @@ def packed(kind: str) -> bytes:
     return bytes(content)
 
 
+LIARS = [
+    *("jpeg", "png", "jpeg2000", "lerc", "webp", "webp, VP8L", "webp, extended"),
+    *("jpegxl", "jpegxl, in a box", "jpegxl, in parts"),
+    *("jpegxr, tags", "jpegxr, image"),
+]
+
+
 @pytest.mark.parametrize("pages", [1, 2])
-@pytest.mark.parametrize("kind", ["jpeg", "png", "jpeg2000"])
+@pytest.mark.parametrize("kind", LIARS)
 def test_a_tile_that_lies(tmp_path: Path, kind: str, pages: int) -> None:
     """Decoders take memory for what the tile says, not for what the page does."""
     path, content = tmp_path / "a.tif", packed(kind)
@@ -159,17 +204,40 @@ def test_a_tile_that_lies(tmp_path: Path, kind: str, pages: int) -> None:
                 shape=(32, 32),
                 dtype=np.uint8,
                 tile=(16, 16),
-                compression=kind,
+                compression=kind.partition(",")[0],
                 metadata=None,
             )
     source = tiff.source(path)
     corner = (*[slice(0, 1)] * (len(source.axes) - 2), slice(0, 8), slice(0, 8))
     for read in (lambda: tiff.read(path), lambda: source.window(corner)):
         begun = time.monotonic()
-        with pytest.raises(FileError, match=r"a\.tif.*60000 x 60000") as error:
+        with pytest.raises(FileError, match=r"a\.tif.*(\d{5}) x \1") as error:
             read()
         one_line(error.value)
         assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("kind", ["jpeg2000", "lerc", "webp", "jpegxl", "jpegxr"])
+def test_a_tile_of_another_kind(tmp_path: Path, kind: str) -> None:
+    """What a decoder would make of it, nobody knows beforehand."""
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tif:
+        way: dict[str, Any] = {"shape": (16, 16), "tile": (16, 16), "compression": kind}
+        tif.write(iter([b"strange" * 9]), dtype=np.uint8, metadata=None, **way)
+    with pytest.raises(FileError, match=r"a\.tif.*does not say its size") as error:
+        tiff.read(path)
+    one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "kind", ["jpeg2000", "lerc", "webp", "jpegxl", "jpegxr", "png"]
+)
+def test_tiles_that_say_the_truth(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.tif"
+    pixels = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
+    way: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
+    tifffile.imwrite(path, pixels, compression=kind, compressionargs=way, tile=(16, 32))
+    assert np.array_equal(tiff.read(path).pixels, pixels)
 
 
 def test_a_circle_of_pages(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from onnx import helper, numpy_helper
 from tiny import one_line
 
 import care_runtime
-from care_runtime import arrays, cache, trial
+from care_runtime import arrays, cache, memory, trial
 from care_runtime import package as package_
-from care_runtime.errors import EngineError, FileError
+from care_runtime.errors import EngineError, FileError, OutOfMemoryError, TileWarning
 from care_runtime.tensor import File
 
 if TYPE_CHECKING:
@@ -69,28 +69,111 @@ def test_a_terabyte(make: Any) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory on Linux alone")
 def test_the_limit(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "import care_runtime.trial as t; t.MEMORY = 3 << 30; t._main(*{words})"
+    monkeypatch.setattr(trial, "MEMORY", 3 << 30)
     found = make(greedy(4 << 30))
+    with pytest.raises(EngineError, match="process of its own") as error:
+        trial.require(found, found.onnx)
+    assert "3 GiB" in one_line(error.value)
+    trial.require((small := make(greedy(1 << 20))), small.onnx)
+
+
+def growing() -> onnx.ModelProto:
+    """Add the least product of any two pixels, of which it makes a list."""
+    weights = [
+        numpy_helper.from_array(np.int64([1, -1]), "row"),
+        numpy_helper.from_array(np.int64([-1, 1]), "column"),
+    ]
+    nodes = [
+        helper.make_node("Reshape", ["input", "row"], ["rows"]),
+        helper.make_node("Reshape", ["input", "column"], ["columns"]),
+        helper.make_node("Mul", ["rows", "columns"], ["products"]),
+        helper.make_node("ReduceMin", ["products"], ["least"], keepdims=0),
+        helper.make_node("Add", ["input", "least"], ["mean"]),
+    ]
+    axes = ["b", 1, *"yx"]
+    return tiny.model(nodes, weights, axes, {"mean": axes})
+
+
+@pytest.fixture
+def tiles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """List the inputs of all trials, while 1 GiB of memory is free."""
     ran = []
 
-    def run(command: Any, **more: Any) -> Any:
-        ran.append(command)
-        words = tuple(command[-2:])
-        return true_run([sys.executable, "-c", source.format(words=words)], **more)
+    def run(network: Path, inputs: Any, memory: int) -> str:
+        ran.append(inputs)
+        return true_run(network, inputs, memory)
 
-    true_run = trial.subprocess.run
-    monkeypatch.setattr(trial.subprocess, "run", run)
-    with pytest.raises(EngineError, match="process of its own"):
-        trial.require(found, found.onnx)
-    assert len(ran) == 1
-    trial.require((small := make(greedy(1 << 20))), small.onnx)
+    true_run = trial.run
+    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(memory, "free", lambda: 1 << 30)
+    return ran
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory on Linux alone")
+def test_memory_that_grows_with_the_tile(make: Any, tiles: list[Any]) -> None:
+    """It takes 67 MB for 64 x 64 pixels, and 1.1 GB for 128 x 128."""
+    found = make(growing())
+    restorer = care_runtime.load(found, device="cpu", threads=1)
+    image = np.random.default_rng(0).random((128, 128), np.float32)
+    with pytest.warns(TileWarning, match=r"\(1, 1, 128, 128\) in a process of its own"):
+        restored = restorer(image, "YX", normalize="none")
+    tile = restored.provenance["tile"]
+    assert tile != "Y 128 x X 128"
+    assert tiles[1:] == [["1,1,128,128"], [f"1,1,{tile[2:].replace(' x X ', ',')}"]]
+    restorer(image[:60, :60], "YX", normalize="none")  # is less than that was
+    for fresh in (restorer, care_runtime.load(found, device="cpu", threads=1)):
+        with pytest.warns(TileWarning):  # the tile that failed is not tried twice
+            fresh(image, "YX", normalize="none")
+    assert [len(tiles), tiles[3:]] == [4, [["1,1,128,128"]]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory on Linux alone")
+def test_memory_that_grows_with_the_image(
+    make: Any, tiles: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is read as a whole, there are no smaller tiles."""
+    found = make(growing())
+    assert found.spec.care
+    tiling = replace(found.spec.care.tiling, whole=("y", "x"))
+    spec = replace(found.spec, care=replace(found.spec.care, tiling=tiling))
+    restorer = care_runtime.load(replace(found, spec=spec), device="cpu")
+    image = np.random.default_rng(0).random((128, 128), np.float32)
+    with pytest.raises(OutOfMemoryError, match=r"within 1 GiB.*smallest") as error:
+        restorer(image, "YX", normalize="none")
+    one_line(error.value)
+    restorer(image[:64, :64], "YX", normalize="none")
+    monkeypatch.setattr(memory, "free", lambda: 3 << 30)  # what took it has ended
+    restorer(image, "YX", normalize="none")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory on Linux alone")
+def test_tiles_of_dask_are_tried(make: Any, tiles: list[Any]) -> None:
+    array = pytest.importorskip("dask.array")
+    from care_runtime import dask
+
+    found = make(growing())
+    image = array.random.random((128, 128), chunks=64).astype(np.float32)
+    with pytest.raises(OutOfMemoryError, match=r"within 1 GiB") as error:
+        dask.restore(image, found, "YX", device="cpu", normalize="none")
+    one_line(error.value)
+    dask.restore(image, found, "YX", device="cpu", normalize="none", tile=32)
+
+
+def test_a_failure_of_another_kind(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No smaller tile is tried where memory is not what is short."""
+    restorer = care_runtime.load(make(growing()), device="cpu")
+    monkeypatch.setattr(trial.sys, "executable", "/nowhere")
+    with pytest.raises(EngineError, match="cannot be started") as error:
+        restorer(np.ones((90, 90), np.float32), "YX", normalize="none")
+    one_line(error.value)
+    assert not isinstance(error.value, OutOfMemoryError)
 
 
 def test_a_good_one_is_run_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = package_.read(package, package)
     care_runtime.load(found, device="cpu")
     assert [k.kind for k in cache.kept()] == ["note of a first run"]
-    monkeypatch.setattr(trial, "_run", lambda *args: pytest.fail("run again"))
+    monkeypatch.setattr(trial, "run", lambda *args: pytest.fail("run again"))
     care_runtime.load(found, device="cpu")
     shutil.rmtree(cache.folder())
     care_runtime.load(package_.read_folder(package), device="cpu")  # made here

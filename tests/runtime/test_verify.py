@@ -15,7 +15,8 @@ from care_runtime import package as package_
 from care_runtime.care import Resample, Tiling
 from care_runtime.engine import Engine
 from care_runtime.errors import EngineError, SpecError
-from care_runtime.verify import Verified, difference, tiled_difference, verify
+from care_runtime.verified import Verified
+from care_runtime.verify import difference, tiled_difference, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,7 @@ from scipy.optimize import curve_fit
 from care_runtime.errors import TrainingError
 from care_training.simulate import (
     Optics,
+    Tissue,
     blur,
     epithelium,
     height_map,
@@ -149,7 +150,7 @@ def test_cells_are_as_large_as_said(wing):
 
 
 def test_membranes_lie_between_cells_and_are_as_wide_as_said():
-    sheet = epithelium((9, 200, 200), rng(), voxel_size=(1, 0.05, 0.05))
+    sheet = epithelium((9, 200, 200), rng(), Tissue(voxel_size=(1, 0.05, 0.05)))
     edges = np.zeros(sheet.labels.shape, bool)
     edges[:, 1:] |= np.diff(sheet.labels, axis=1) != 0
     edges[1:] |= np.diff(sheet.labels, axis=0) != 0
@@ -171,7 +172,7 @@ def test_membranes_lie_between_cells_and_are_as_wide_as_said():
 
 
 def test_the_sheet_summed_over_planes_is_the_ideal_projection():
-    only = epithelium((30, 64, 64), rng(), lateral=0, haze=0, debris=0)
+    only = epithelium((30, 64, 64), rng(), Tissue(lateral=0, haze=0, debris=0))
     np.testing.assert_allclose(only.density.sum(0), only.projection, atol=1e-5)
     planes = np.arange(30)[:, None, None]
     bright = only.projection > 0.5
@@ -200,7 +201,7 @@ def test_haze_and_debris_lie_off_the_sheet(wing):
     planes = np.arange(40)[:, None, None]
     far = np.abs(planes - wing.height) > 3
     assert wing.density[far].mean() > 0.01
-    clean = epithelium((40, 128, 160), rng(), lateral=0, haze=0, debris=0)
+    clean = epithelium((40, 128, 160), rng(), Tissue(lateral=0, haze=0, debris=0))
     assert clean.density[far].max() < 1e-4
 
 

@@ -30,7 +30,7 @@ from care_training.report.chart import TRUTH
 from care_training.report.document import Document
 from care_training.report.gather import Seen
 from care_training.report.view import View
-from care_training.simulate import epithelium_movie
+from care_training.simulate import Tissue, epithelium_movie
 from care_training.simulation import Simulation
 from care_training.studies import factors, figure, outcome, section
 from care_training.studies import patches as study_of_patches
@@ -100,10 +100,10 @@ def test_tracks_need_frames_that_belong_together():
 
 
 def test_cells_of_a_movie_move_smoothly_and_keep_their_labels():
-    shape, voxel = (12, 64, 64), (1.0, 0.32, 0.32)
+    shape, tissue = (12, 64, 64), Tissue(voxel_size=(1.0, 0.32, 0.32))
     rng = np.random.default_rng(3)
-    frames = list(epithelium_movie(shape, rng, 4, voxel_size=voxel))
-    again = epithelium_movie(shape, np.random.default_rng(3), 4, voxel_size=voxel)
+    frames = list(epithelium_movie(shape, rng, 4, tissue))
+    again = epithelium_movie(shape, np.random.default_rng(3), 4, tissue)
     assert np.array_equal(frames[-1].density, list(again)[-1].density)
     centres = []
     for frame in frames:
@@ -120,7 +120,7 @@ def test_cells_of_a_movie_move_smoothly_and_keep_their_labels():
     assert 0.3 < apart.mean() < 0.9
     assert np.linalg.norm(np.mean(steps, axis=0)) > 0.5 * apart.mean()  # one direction
     still = epithelium_movie(
-        shape, np.random.default_rng(3), 2, voxel_size=voxel, flow=0, wander=0
+        shape, np.random.default_rng(3), 2, tissue, flow=0, wander=0
     )
     one, two = still
     assert np.array_equal(one.labels, two.labels)

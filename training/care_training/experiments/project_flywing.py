@@ -15,7 +15,7 @@ from care_training.experiments.seen import cells, sample_of
 from care_training.pairs import Pair
 from care_training.projection import ProjectionConfig
 from care_training.recipe import get_recipe
-from care_training.simulate import DOSES, OPTICS, blur, epithelium, project
+from care_training.simulate import DOSES, OPTICS, Tissue, blur, epithelium, project
 from care_training.simulation import Simulation
 from care_training.unet import UNetConfig
 
@@ -28,7 +28,7 @@ def wing(
     rng: np.random.Generator, condition: str, shape: tuple[int, int, int] = SHAPE
 ) -> Pair:
     """Draw one stack at one light dose, and its full-dose projection."""
-    scene = epithelium(shape, rng, voxel_size=VOXEL)
+    scene = epithelium(shape, rng, Tissue(voxel_size=VOXEL))
     seen = blur(scene.density, OPTICS["flywing"].psf(VOXEL))
     seen /= np.percentile(project(seen, scene.height), 99.9)  # whatever the haze
     frames = DOSES["flywing"].expose(seen, rng, "GT", condition)

@@ -15,7 +15,7 @@ from care_training.simulate.doses import DOSES, Doses
 from care_training.simulate.granules import insulin_granules
 from care_training.simulate.image import blur, brightness
 from care_training.simulate.liver import envelopes, hepatocytes
-from care_training.simulate.membranes import Epithelium, epithelium
+from care_training.simulate.membranes import Epithelium, Tissue, epithelium
 from care_training.simulate.microscopes import OPTICS
 from care_training.simulate.movie import epithelium_movie
 from care_training.simulate.nucleus import stained_nuclei
@@ -34,6 +34,7 @@ __all__ = [
     "Epithelium",
     "Optics",
     "Scene",
+    "Tissue",
     "blur",
     "brightness",
     "envelopes",

@@ -47,27 +47,12 @@ class Epithelium:
     labels: NDArray[np.int32]
 
 
-def epithelium(
-    shape: Sequence[int],
-    rng: np.random.Generator,
-    *,
-    voxel_size: Sequence[float] = (1.0, 0.32, 0.32),
-    cell: float = 4.5,
-    width: float = 0.3,
-    belt: float = 1.0,
-    lateral: float = 0.04,
-    haze: float = 0.12,
-    debris: float = 4.0,
-    relief: float = 20.0,
-) -> Epithelium:
-    """Draw a pupal wing's epithelium whose E-cadherin is labelled.
+@dataclass(frozen=True, slots=True)
+class Tissue:
+    """How an epithelium is: that of a pupal wing, where nothing else is said.
 
     Parameters
     ----------
-    shape
-        (Z, Y, X); the paper's stacks are about 50 x 700 x 700.
-    rng
-        Of all draws.
     voxel_size
         In um. The sheet is laid on a plane and not stretched by its slope.
     cell
@@ -85,23 +70,52 @@ def epithelium(
         Bright grains and short tubes off the sheet, for each 1,000 square um.
     relief
         Of the sheet in um, see `height_map`.
+    """
+
+    voxel_size: Sequence[float] = (1.0, 0.32, 0.32)
+    cell: float = 4.5
+    width: float = 0.3
+    belt: float = 1.0
+    lateral: float = 0.04
+    haze: float = 0.12
+    debris: float = 4.0
+    relief: float = 20.0
+
+
+WING = Tissue()
+"""The paper's pupal wing."""
+
+
+def epithelium(
+    shape: Sequence[int], rng: np.random.Generator, tissue: Tissue = WING
+) -> Epithelium:
+    """Draw an epithelium whose E-cadherin is labelled.
+
+    Parameters
+    ----------
+    shape
+        (Z, Y, X); the paper's stacks are about 50 x 700 x 700.
+    rng
+        Of all draws.
+    tissue
+        How it is.
 
     Returns
     -------
     Epithelium
     """
-    size = np.asarray(voxel_size, float)
-    height = height_map(shape, rng, voxel_size=voxel_size, relief=relief)
-    centres = honeycomb((size[1:] * shape[1:]).tolist(), cell, rng, jitter=0.17)
-    made = fabric(shape[1:], rng, size[1:], cell)
+    size = np.asarray(tissue.voxel_size, float)
+    height = height_map(shape, rng, voxel_size=tissue.voxel_size, relief=tissue.relief)
+    centres = honeycomb((size[1:] * shape[1:]).tolist(), tissue.cell, rng, jitter=0.17)
+    made = fabric(shape[1:], rng, size[1:], tissue.cell)
     places = pixels(shape[1:], size[1:])
-    sheet, first = woven(centres, made, places, size[1:], width)
+    sheet, first = woven(centres, made, places, size[1:], tissue.width)
     labels = np.unique(first, return_inverse=True)[1].reshape(first.shape) + 1
-    density = upright(sheet, height, shape[0], size[0], belt, lateral)
-    if haze > 0:
+    density = upright(sheet, height, shape[0], size[0], tissue.belt, tissue.lateral)
+    if tissue.haze > 0:
         depth = below_sheet(shape[0], height, size[0])
-        density += np.float32(haze) * glow(shape, rng, size, depth)
-    scatter(density, rng, size, height, debris)
+        density += np.float32(tissue.haze) * glow(shape, rng, size, depth)
+    scatter(density, rng, size, height, tissue.debris)
     return Epithelium(density, sheet, height, labels.astype(np.int32))
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from scipy import ndimage
 
 from care_training.simulate.membranes import (
+    WING,
     Epithelium,
     Fabric,
+    Tissue,
     below_sheet,
     fabric,
     glow,
@@ -39,15 +41,8 @@ def epithelium_movie(
     shape: Sequence[int],
     rng: np.random.Generator,
     frames: int,
+    tissue: Tissue = WING,
     *,
-    voxel_size: Sequence[float] = (1.0, 0.32, 0.32),
-    cell: float = 4.5,
-    width: float = 0.3,
-    belt: float = 1.0,
-    lateral: float = 0.04,
-    haze: float = 0.12,
-    debris: float = 4.0,
-    relief: float = 20.0,
     flow: float = 0.6,
     wander: float = 0.4,
     memory: float = 5.0,
@@ -63,7 +58,7 @@ def epithelium_movie(
 
     Parameters
     ----------
-    shape, rng, voxel_size, cell, width, belt, lateral, haze, debris, relief
+    shape, rng, tissue
         As `epithelium` takes them.
     frames
         1 or more.
@@ -79,24 +74,27 @@ def epithelium_movie(
     Epithelium
         One a frame; a cell has the same label in all.
     """
-    size = np.asarray(voxel_size, float)
+    size = np.asarray(tissue.voxel_size, float)
     field = size[1:] * shape[1:]
-    height = height_map(shape, rng, voxel_size=voxel_size, relief=relief)
-    margin = 3 * cell + (1 + UNEVEN) * flow * frames
-    centres = honeycomb(field.tolist(), cell, rng, jitter=0.17, margin=margin)
-    made = fabric(shape[1:], rng, size[1:], cell)
+    height = height_map(shape, rng, voxel_size=tissue.voxel_size, relief=tissue.relief)
+    margin = 3 * tissue.cell + (1 + UNEVEN) * flow * frames
+    centres = honeycomb(field.tolist(), tissue.cell, rng, jitter=0.17, margin=margin)
+    made = fabric(shape[1:], rng, size[1:], tissue.cell)
     background = np.zeros(tuple(shape), np.float32)
-    if haze > 0:
+    if tissue.haze > 0:
         depth = below_sheet(shape[0], height, size[0])
-        background += np.float32(haze) * glow(shape, rng, size, depth)
-    scatter(background, rng, size, height, debris)
+        background += np.float32(tissue.haze) * glow(shape, rng, size, depth)
+    scatter(background, rng, size, height, tissue.debris)
     speed = _flow(shape[1:], rng, size[1:], flow)
     ways = _ways(len(centres), rng, frames, wander, memory)
     places = pixels(shape[1:], size[1:])
     for way in ways:
         moved = _sampled(made, places, size[1:])
-        sheet, first = woven(centres + way, moved, places, size[1:], width)
-        density = upright(sheet, height, shape[0], size[0], belt, lateral) + background
+        sheet, first = woven(centres + way, moved, places, size[1:], tissue.width)
+        density = (
+            upright(sheet, height, shape[0], size[0], tissue.belt, tissue.lateral)
+            + background
+        )
         yield Epithelium(density, sheet, height, (first + 1).astype(np.int32))
         # What is here in the next frame was upstream in this one.
         places = places - _at(speed, places, size[1:])

@@ -14,16 +14,16 @@ from care_training import networks
 from care_training.pairs import Split
 from care_training.product import Judges
 from care_training.studies import trial
-from care_training.studies.outcome import Outcome
 from care_training.studies.study import Study
 from care_training.studies.trial import Variant
-from care_training.studies.words import MEASURES, described, images, machine
+from care_training.studies.words import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from care_training.experiments.experiment import Experiment
     from care_training.pairs import Pair
+    from care_training.studies.outcome import Outcome
     from care_training.studies.setting import Setting
 
 TEXT = (
@@ -62,24 +62,8 @@ def conduct(setting: Setting, tell: Callable[[str], None]) -> Outcome:
         more, facts = trial.learnt(alone, setting, tell)
         entries += [replace(entry, variant="single") for entry in more]
         trainings += facts
-    recipe = setting.recipe
-    return Outcome(
-        STUDY.name,
-        found.name,
-        STUDY.figure,
-        TEXT,
-        "",
-        found.facts.origin,
-        images(setting, tests),
-        f"{len(tuning)} validation images",
-        described(recipe),
-        setting.seeds,
-        {**MEASURES, **{m.name: f"{m.name} (1 is best)" for m in found.measures}},
-        tuple(entries),
-        tuple(trainings),
-        machine(setting),
-        ("The input is the stack, stretched linearly along Z.",),
-    )
+    told = f"{len(tuning)} validation images"
+    return stretched(STUDY, setting, TEXT, tests, told, entries, trainings)
 
 
 def _only(split: Split, channel: int) -> Split:

@@ -18,10 +18,9 @@ from care_training.product import Judges
 from care_training.simulate import hepatocytes
 from care_training.simulation import Simulation
 from care_training.studies import trial
-from care_training.studies.outcome import Outcome
 from care_training.studies.study import Study
 from care_training.studies.trial import Variant
-from care_training.studies.words import MEASURES, described, images, machine
+from care_training.studies.words import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from care_training.experiments.axial import Acquisition
     from care_training.pairs import Pair
+    from care_training.studies.outcome import Outcome
     from care_training.studies.setting import Setting
 
 FACTORS = (2.0, 4.0, 8.0, 16.0)
@@ -77,23 +77,15 @@ def conduct(setting: Setting, tell: Callable[[str], None]) -> Outcome:
         more, facts = trial.learnt(variant, setting, tell)
         entries += more
         trainings += facts
-    recipe = setting.recipe
-    return Outcome(
-        STUDY.name,
-        found.name,
-        STUDY.figure,
+    return stretched(
+        STUDY,
+        setting,
         TEXT,
-        "distance of planes, pixels",
-        found.facts.origin,
-        images(setting, variant.judges.tests),
+        variant.judges.tests,
         f"{TUNED} validation image of the same factor",
-        described(recipe),
-        setting.seeds,
-        {**MEASURES, **{m.name: f"{m.name} (1 is best)" for m in found.measures}},
-        tuple(entries),
-        tuple(trainings),
-        machine(setting),
-        ("The input is the stack, stretched linearly along Z.",),
+        entries,
+        trainings,
+        axis="distance of planes, pixels",
     )
 
 

@@ -26,7 +26,14 @@ from care_training.metrics import seg, tracking
 from care_training.pairs import Pair
 from care_training.report import about
 from care_training.report.chart import TRUTH
-from care_training.simulate import DOSES, OPTICS, blur, epithelium_movie, project
+from care_training.simulate import (
+    DOSES,
+    OPTICS,
+    Tissue,
+    blur,
+    epithelium_movie,
+    project,
+)
 from care_training.studies.outcome import Entry, Outcome
 from care_training.studies.study import Study
 from care_training.studies.words import machine
@@ -100,7 +107,7 @@ def movies(
     rng = np.random.default_rng([seed, MOVIE])
     found: dict[str, list[Pair]] = {name: [] for name in conditions}
     psf = OPTICS["flywing"].psf(VOXEL)
-    scenes = epithelium_movie(shape, rng, frames, voxel_size=VOXEL)
+    scenes = epithelium_movie(shape, rng, frames, Tissue(voxel_size=VOXEL))
     bright = 0.0
     for number, scene in enumerate(scenes):
         seen = blur(scene.density, psf)
