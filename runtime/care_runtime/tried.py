@@ -1,4 +1,4 @@
-"""Tried: an engine of a network from elsewhere, of which every larger tile has a trial.
+"""Tried: an engine of others' network, of which every larger tile has a trial.
 
 What went well on a small input says little of a large one: the memory that a graph
 takes may grow faster than the image. A tile that is larger than all before is therefore
@@ -40,11 +40,13 @@ def guarded(engine: AnyEngine, package: Package, network: Path) -> AnyEngine:
     engine
         One that has been loaded; on a GPU, a tile that is too large is an error anyway.
     package
-        The model; those that are listed are known.
+        The model. Those that are listed are known, and those that `care-train` made
+        would only lose the time of a tile.
     network
         Its file, which the engine runs.
     """
-    if package.listed or engine.device != "cpu" or trial.frozen():
+    ours = package.listed or package.spec.care is not None
+    if ours or engine.device != "cpu" or trial.frozen():
         return engine
     return cast("AnyEngine", Tried(engine, package.spec.name, network))
 

@@ -94,6 +94,22 @@ def growing() -> onnx.ModelProto:
     return tiny.model(nodes, weights, axes, {"mean": axes})
 
 
+def foreign(found: package_.Package, halo: int = 1) -> package_.Package:
+    """Take away what only packages of `care-train` have; without a halo, all is read."""
+    (output,) = found.spec.outputs
+    axes = tuple(
+        replace(axis, halo=halo) if axis.kind == "space" else axis
+        for axis in output.axes
+    )
+    spec = replace(
+        found.spec,
+        inputs=(replace(found.spec.input, operations=()),),
+        outputs=(replace(output, axes=axes, operations=()),),
+        care=None,
+    )
+    return replace(found, spec=spec)
+
+
 @pytest.fixture
 def tiles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """List the inputs of all trials, while 1 GiB of memory is free."""
@@ -112,7 +128,7 @@ def tiles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory on Linux alone")
 def test_memory_that_grows_with_the_tile(make: Any, tiles: list[Any]) -> None:
     """It takes 67 MB for 64 x 64 pixels, and 1.1 GB for 128 x 128."""
-    found = make(growing())
+    found = foreign(make(growing()))
     restorer = care_runtime.load(found, device="cpu", threads=1)
     image = np.random.default_rng(0).random((128, 128), np.float32)
     with pytest.warns(TileWarning, match=r"\(1, 1, 128, 128\) in a process of its own"):
@@ -132,11 +148,7 @@ def test_memory_that_grows_with_the_image(
     make: Any, tiles: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of what is read as a whole, there are no smaller tiles."""
-    found = make(growing())
-    assert found.spec.care
-    tiling = replace(found.spec.care.tiling, whole=("y", "x"))
-    spec = replace(found.spec, care=replace(found.spec.care, tiling=tiling))
-    restorer = care_runtime.load(replace(found, spec=spec), device="cpu")
+    restorer = care_runtime.load(foreign(make(growing()), halo=0), device="cpu")
     image = np.random.default_rng(0).random((128, 128), np.float32)
     with pytest.raises(OutOfMemoryError, match=r"within 1 GiB.*smallest") as error:
         restorer(image, "YX", normalize="none")
@@ -151,7 +163,7 @@ def test_tiles_of_dask_are_tried(make: Any, tiles: list[Any]) -> None:
     array = pytest.importorskip("dask.array")
     from care_runtime import dask
 
-    found = make(growing())
+    found = foreign(make(growing()))
     image = array.random.random((128, 128), chunks=64).astype(np.float32)
     with pytest.raises(OutOfMemoryError, match=r"within 1 GiB") as error:
         dask.restore(image, found, "YX", device="cpu", normalize="none")
@@ -161,7 +173,7 @@ def test_tiles_of_dask_are_tried(make: Any, tiles: list[Any]) -> None:
 
 def test_a_failure_of_another_kind(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """No smaller tile is tried where memory is not what is short."""
-    restorer = care_runtime.load(make(growing()), device="cpu")
+    restorer = care_runtime.load(foreign(make(growing())), device="cpu")
     monkeypatch.setattr(trial.sys, "executable", "/nowhere")
     with pytest.raises(EngineError, match="cannot be started") as error:
         restorer(np.ones((90, 90), np.float32), "YX", normalize="none")
