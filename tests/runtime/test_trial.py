@@ -95,7 +95,7 @@ def growing() -> onnx.ModelProto:
 
 
 def foreign(found: package_.Package, halo: int = 1) -> package_.Package:
-    """Take away what only packages of `care-train` have; without a halo, all is read."""
+    """Take away what packages of `care-train` alone have; no halo: read as a whole."""
     (output,) = found.spec.outputs
     axes = tuple(
         replace(axis, halo=halo) if axis.kind == "space" else axis
