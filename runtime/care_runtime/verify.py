@@ -148,7 +148,8 @@ def tiled_difference(
     image
         A batch in the axes of the network, or one for each input by id, mirrored where
         it is too small to be cut. One row and one column are left out, so that the
-        comparison includes padding.
+        comparison includes padding. Of an axis that is stretched, so much is taken as
+        becomes that long.
 
     Returns
     -------
@@ -156,14 +157,9 @@ def tiled_difference(
         Largest difference as a fraction of the range, by output.
     """
     restorer, tiling = Restorer(spec, network), supported(spec).tiling
-    axes, least_pixels = _axes(spec), getattr(network, "least", 0)
+    axes, fewest = _axes(spec), getattr(network, "least", 0)
     given = image if isinstance(image, Mapping) else {spec.input.id: image}
-    images = {
-        name: extended(batch, spec, name, least=least_pixels)[
-            tuple(slice(0, -1) if a in "YX" else slice(None) for a in axes[name])
-        ]
-        for name, batch in given.items()
-    }
+    images = {name: _part(x, spec, name, fewest) for name, x in given.items()}
     whole = restorer(images, axes, tile="whole", dtype="float32").outputs
     least = {name: least_range(spec, name) for name in whole}
     for name in curved_outputs(spec):
@@ -172,17 +168,20 @@ def tiled_difference(
     for axis in (a for a in tiling.multiple if a not in tiling.whole):
         tile = {axis: 3 * tiling.multiple[axis]}
         tiled = restorer(images, axes, tile=tile, dtype="float32").outputs
-        worst = {
+        for name, y in tiled.items():
+            found = difference(y, whole[name], least=least[name])
             # numpy's maximum keeps a NaN, which no tolerance lets pass.
-            name: float(
-                np.maximum(
-                    worst[name],
-                    difference(tiled[name], whole[name], least=least[name]),
-                )
-            )
-            for name in worst
-        }
+            worst[name] = float(np.maximum(worst[name], found))
     return worst
+
+
+def _part(image: NDArray[Any], spec: Spec, name: str, least: int) -> NDArray[Any]:
+    """Take what comes off the grid, and no more planes than are stretched to enough."""
+    image, resample = extended(image, spec, name, least=least), supported(spec).resample
+    shrunk = {resample.axis.upper(): resample.factor} if resample else {}
+    sizes = zip(_letters(spec, name), image.shape, strict=True)
+    ends = [math.ceil(n / shrunk.get(a, 1)) - (a in "YX") for a, n in sizes]
+    return image[tuple(map(slice, ends))]
 
 
 def extended(

@@ -51,3 +51,18 @@ def test_the_axes_tell_how_many_dimensions_there_are(tmp_path):
     del config["n_dim"]
     (folder / "config.json").write_text(json.dumps(config))
     assert csbdeep.read(folder).network.form.space == "zyx"
+
+
+def test_a_projection_may_tell_its_surface(tmp_path):
+    folder = CASES[0].parent / "project_YXZ_prob"
+    facts = json.loads((folder / "case.json").read_text())
+    model = csbdeep.read(folder, facts["class"], height="argmax")
+    package = csbdeep.convert(model, tmp_path / "package")
+    image = np.load(folder / "input.npy")
+    restorer = care_runtime.load(package, device="cpu")
+    found = restorer(image, facts["axes"], dtype="float32").outputs
+    assert list(found) == ["mean", "scale", "height"]
+    planes = image.shape[facts["axes"].index("Z")]
+    assert set(np.unique(found["height"])) <= set(range(planes))
+    for output in ("mean", "scale"):
+        assert difference(found[output], np.load(folder / f"{output}.npy")) < 3e-5

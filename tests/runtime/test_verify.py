@@ -47,6 +47,23 @@ def test_an_isotropic_package_verifies(engine: Load, tmp_path: Path) -> None:
     assert verify(read(folder), engine("unet3d")).passed
 
 
+@pytest.mark.parametrize("factor", [1.0, 2.3, 4.0])
+def test_a_stretched_axis_is_as_long_as_the_others(factor: float) -> None:
+    seen = []
+
+    def network(x: Any) -> list[Any]:
+        seen.append(x.shape)
+        return [x]
+
+    spec = tiny.spec("identity3d", resample=Resample("z", factor))
+    assert tiled_difference(spec, network, tiny.noise("BCZYX", Z=20, Y=20, X=20))
+    whole = seen[0]
+    assert 20 <= whole[2] <= 20 + factor
+    assert whole[3:] == (19, 19)
+    for axis in (2, 3, 4):  # each was cut, and into more than one tile
+        assert sum(x[axis] < whole[axis] for x in seen) > 1
+
+
 def test_another_network_fails(package: Path, tmp_path: Path) -> None:
     changed = tiny.NETWORKS["unet2d"]()
     bias = next(w for w in changed.graph.initializer if w.name == "mean.b")

@@ -16,16 +16,10 @@ from care_runtime.verify import verify
 from care_training import describe, networks, reproduce
 from care_training.cli import main
 from care_training.experiments import NAMES
-from care_training.pairs import Pair
 from care_training.simulation import Simulation
+from tests.training.dots import dots
 
 DRAWN = [name for name in NAMES if not reproduce.experiment(name).needs_data]
-
-
-def dots(rng, condition):
-    """Draw few pixels: what a simulation is given, not what it shows."""
-    high = rng.random((1, 16, 16))
-    return Pair("", high + {"dim": 1, "bright": 0}.get(condition, 5), high)
 
 
 def test_all_nine_of_the_paper_are_there():

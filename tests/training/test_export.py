@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,13 @@ def exported(config, folder, shape):
     return network, export.export(network, spec, lambda _: contents, folder)
 
 
+@pytest.fixture(scope="module")
+def planes(tmp_path_factory):
+    """A network of planes, and its package: made once for those that only read it."""
+    config, shape = CONFIGS["2d"]
+    return exported(config, tmp_path_factory.mktemp("planes") / "package", shape)
+
+
 CONFIGS = {
     "2d": (UNetConfig(depth=1, kernel=3, filters=4), (65, 70)),
     "2d deep": (UNetConfig(depth=2, kernel=5, filters=2), (130, 128)),
@@ -49,9 +57,11 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_package_does_what_the_network_does(name, tmp_path):
+def test_a_package_does_what_the_network_does(name, planes, tmp_path):
     config, shape = CONFIGS[name]
-    network, package = exported(config, tmp_path / "package", shape)
+    network, package = (
+        planes if name == "2d" else exported(config, tmp_path / "package", shape)
+    )
     model = onnx.load(str(package.onnx))
     assert model.ir_version == 8
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 17)]
@@ -72,8 +82,8 @@ def test_a_package_does_what_the_network_does(name, tmp_path):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
-def test_the_package_is_complete(tmp_path):
-    _, package = exported(*[CONFIGS["2d"][0], tmp_path / "package", CONFIGS["2d"][1]])
+def test_the_package_is_complete(planes):
+    _, package = planes
     files = {path.name for path in package.folder.iterdir()}
     assert files == {
         "README.md",
@@ -94,17 +104,18 @@ def test_the_package_is_complete(tmp_path):
     assert Spec.from_dict(json.loads(embedded["care_spec"])).name == "test model"
 
 
-def test_exporting_twice_gives_the_same_bytes(tmp_path):
+def test_exporting_twice_gives_the_same_bytes(planes, tmp_path):
     config, shape = CONFIGS["2d"]
-    digests = []
-    for name in ("a", "b"):
-        _, package = exported(config, tmp_path / name, shape)
-        digests.append(package_.pack(package.folder, tmp_path / f"{name}.zip"))
+    _, again = exported(config, tmp_path / "again", shape)
+    digests = [
+        package_.pack(package.folder, tmp_path / f"{number}.zip")
+        for number, package in enumerate((planes[1], again))
+    ]
     assert digests[0] == digests[1]
 
 
-def test_a_graph_that_differs_is_refused(tmp_path):
-    network, package = exported(CONFIGS["2d"][0], tmp_path / "package", (64, 64))
+def test_a_graph_that_differs_is_refused(planes):
+    network, package = deepcopy(planes[0]), planes[1]
     torch.nn.init.normal_(network.head.weight)
     engine = Engine(package.onnx, "cpu")
     x = np.ones((1, 1, 16, 16), np.float32)

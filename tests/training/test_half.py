@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLANARIA = care_zoo.MODELS / "denoise_planaria"
+WIDEFIELD = care_zoo.MODELS / "denoise_widefield"
+"""Of planes: for what has nothing to do with the size of a network."""
+
 FLYWING = care_zoo.MODELS / "project_flywing"
 
 
@@ -286,46 +289,46 @@ def test_a_network_that_differs_is_refused(
                 )
         return made
 
-    model = onnx.load(str(PLANARIA / "model.onnx"))
+    model = onnx.load(str(WIDEFIELD / "model.onnx"))
     last = [n for n in model.graph.node if n.op_type == "Conv"][-1]
     WEIGHT = f"{last.input[1]}_fp16"
     monkeypatch.setattr(half, "halved", broken)
     with pytest.raises(ExportError, match="refused: its output 'mean' differs"):
-        half.add(PLANARIA, tmp_path / "denoise_planaria")
+        half.add(WIDEFIELD, tmp_path / "denoise_widefield")
     assert not [*tmp_path.iterdir()]
 
 
 def test_published_with_half_precision(tmp_path: Path) -> None:
     def run(*words: Any) -> Any:
-        line = ["publish", str(tmp_path / "zoo"), str(PLANARIA), *map(str, words)]
+        line = ["publish", str(tmp_path / "zoo"), str(WIDEFIELD), *map(str, words)]
         return CliRunner().invoke(main, line)
 
     result = run("--fp16")
     assert result.exit_code == 0, result.output
     assert "model.fp16.onnx differs from float32 by" in result.output
-    found = store.locate("denoise_planaria", zoo=str(tmp_path / "zoo"))
+    found = store.locate("denoise_widefield", zoo=str(tmp_path / "zoo"))
     assert found.version == "1.0.0+fp16"
     assert found.offers(["mean"], "fp16")
     assert run("--fp16").exit_code == 0  # the same package, once more
     assert run().exit_code == 0
-    names = sorted(p.name for p in (tmp_path / "zoo" / "denoise_planaria").iterdir())
+    names = sorted(p.name for p in (tmp_path / "zoo" / "denoise_widefield").iterdir())
     assert names == ["1.0.0+fp16.zip", "1.0.0.zip"]
-    plain = store.locate("denoise_planaria@1.0.0", zoo=str(tmp_path / "zoo"))
+    plain = store.locate("denoise_widefield@1.0.0", zoo=str(tmp_path / "zoo"))
     assert not plain.offers(["mean"], "fp16")
-    assert not [*PLANARIA.glob("*fp16*")]
+    assert not [*WIDEFIELD.glob("*fp16*")]
 
 
 def test_the_gallery_shows_what_was_published(tmp_path: Path) -> None:
-    line = ["publish", str(tmp_path / "zoo"), str(PLANARIA), "--fp16"]
+    line = ["publish", str(tmp_path / "zoo"), str(WIDEFIELD), "--fp16"]
     assert CliRunner().invoke(main, line).exit_code == 0
     page = (tmp_path / "zoo" / "index.html").read_text("utf-8")
-    assert 'href="denoise_planaria/1.0.0%2Bfp16.zip"' in page
+    assert 'href="denoise_widefield/1.0.0%2Bfp16.zip"' in page
     assert "Half precision" in page
 
 
 def test_without_a_truth(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
-    shutil.copytree(PLANARIA, bare)
+    shutil.copytree(WIDEFIELD, bare)
     (bare / "sample_truth.tif").unlink()
     values = yaml.safe_load((bare / "rdf.yaml").read_text("utf-8"))
     values["attachments"] = [
@@ -337,7 +340,7 @@ def test_without_a_truth(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "export it with a truth" in result.output
     assert not (tmp_path / "zoo").exists()
-    own = sample.read(package_.read_folder(PLANARIA))
+    own = sample.read(package_.read_folder(WIDEFIELD))
     pairs = [Pair("other", own.low, own.truth)]
     _, known = half.add(bare, tmp_path / "halved", pairs)
     assert abs(np.subtract(*known["model.fp16.onnx"].psnr)) < half.LOSS

@@ -89,13 +89,15 @@ def disagreement(means: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
     count = len(means)
     if count == 1:
         return torch.zeros_like(means[0])
-    means, order = torch.sort(means, dim=0)
-    scales = torch.gather(scales, 0, order)
+    shape = means.shape[1:]
+    means, order = torch.sort(means.flatten(1), dim=0)
+    scales = torch.gather(scales.flatten(1), 0, order)
     logs = torch.log(scales)
     agreed = torch.zeros_like(means)
     for above in range(count + 1):
         agreed = agreed + _stretch(above, means, scales, logs)
-    return torch.clamp(1 - agreed.sum(dim=0) / (count * math.log(count)), 0, 1)
+    apart = 1 - agreed.sum(dim=0) / (count * math.log(count))
+    return torch.clamp(apart, 0, 1).reshape(shape)
 
 
 def quadrature(count: int, grading: float) -> list[tuple[float, float]]:
