@@ -132,6 +132,7 @@ def test_an_experiment_runs_from_end_to_end(tmp_path):
         "granules_ins1", tmp_path / "more", "--steps", "1", "--init", found.folder
     )
     assert "started from" in more.spec.care.training
+    assert more.spec.care.training["steps before"] == 3
     assert more.spec.care.training["owed"] == "the full run of 20000 steps"
 
 

@@ -169,7 +169,15 @@ def fit(
     facts = _facts(made, split, recipe, compute, losses)
     if init:
         facts["started from"] = f"{init.spec.name} (sha256 {origin})"
+        facts |= _before(init)
     return Trained(made, facts)
+
+
+def _before(init: Package) -> dict[str, int]:
+    """Count the steps of all trainings that a package has behind it, if it says so."""
+    had = init.spec.care.training if init.spec.care else {}
+    steps = int(had.get("steps", 0)) + int(had.get("steps before", 0))
+    return {"steps before": steps} if steps else {}
 
 
 def batches(form: Form, split: Split, recipe: Recipe) -> tuple[AnyPatches, AnyPatches]:

@@ -67,7 +67,7 @@ DABOV = "Dabov et al., IEEE Trans. Image Process. 16, 2007"
 MAGGIONI = "Maggioni et al., IEEE Trans. Image Process. 22, 2013"
 GREY = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 """Strengths in units of the normalized image."""
-NOISES = (0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
+NOISES = (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0)
 """Strengths in units of the noise."""
 
 BM3D = Baseline("BM3D", bm3d, GREY, DABOV)
