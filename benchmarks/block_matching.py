@@ -1,9 +1,9 @@
 """The denoising models of the zoo against BM4D, on stacks simulated for that alone.
 
-BM4D takes minutes a stack to be tuned, so that the cards leave it out. Here its noise is
-stabilized (`--plain` tries it without, too), its strength is the best one on validation
-stacks of the same light dose, and it is scored on test stacks beside the model. It is
-free for non-commercial use alone.
+BM4D takes minutes a stack to be tuned, so that the cards leave it out. Here its noise
+is stabilized (`--plain` tries it without, too), its strength is the best one on
+validation stacks of the same light dose, and it is scored on test stacks beside the
+model. It is free for non-commercial use alone.
 Run with ``python benchmarks/block_matching.py denoise_planaria``; needs the extras
 ``training`` and ``baselines-noncommercial``; on two cores a quarter of an hour a model.
 """
