@@ -352,17 +352,21 @@ def test_kill_9_at_random_points(tmp_path: Path, suffix: str, large: int) -> Non
     seconds = time.monotonic() - begun
     target, chance = tmp_path / "b" / f"whole{suffix}", random.Random(large)
     kills = 0
-    for _ in range(4):
+    for _ in range(12):
         process = start(target)
         try:
             process.wait(chance.uniform(0.3, 1.0) * seconds)
-            break
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait(60)
             kills += 1
         # What bears the name is whole, even if the process ended right after.
         assert not target.exists() or content(target) == content(undisturbed)
+        if kills == 4 or (kills and process.returncode == 0):
+            break
+        if process.returncode == 0:  # the undisturbed one was on a busier machine
+            shutil.rmtree(target.parent)
+            seconds /= 2
     assert kills
     assert start(target).wait(60) == 0
     assert content(target) == content(undisturbed)
