@@ -46,7 +46,7 @@ class Task:
         Draws a pair of the structure that it learns, of a name.
     others
         Draw low images, (C, [Z,] Y, X), of structures that it never saw.
-    axes, sizes
+    axes, images
         Axes of the low images without channels, and how many images are learnt from.
     kind, network, recipe
         As `care-train fit` has them.
