@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from care_runtime import gpu, vino
+from care_runtime import gpu, trim, vino
 from care_runtime.engine import Engine
 from care_runtime.errors import OptionError
 from care_runtime.fleet import Fleet
 from care_runtime.vino import VinoEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -132,16 +132,27 @@ def load(
         raise OptionError(msg)
     there = partial(VinoEngine, threads=threads, outputs=outputs, precision=precision)
     if engine == "openvino" or (engine == "auto" and not numbers and vino.installed()):
-        return there(source)
+        return _trimmed(there, source)
     one = partial(
         Engine, threads=threads, exact=exact, outputs=outputs, sharing=sharing
     )
     if len(numbers) > 1:
         return Fleet([one(source, f"cuda:{number}") for number in numbers])
+    if not numbers:
+        return _trimmed(partial(one, device=device), source)
     made = one(source, device)
     if engine == "auto" and made.device == "cpu" and vino.installed():
-        return there(source)
+        return _trimmed(there, source)
     return made
+
+
+def _trimmed(make: Callable[[Path | bytes], AnyEngine], source: Path) -> AnyEngine:
+    """Load a network for a CPU, with its graph for tiles where it has one.
+
+    On a GPU, every new shape of a tensor costs a search for how to compute it.
+    """
+    found = trim.prepared(source)
+    return trim.engine(make(found[0]), found[1]) if found else make(source)
 
 
 def gpus(device: str, engine: str = "auto") -> tuple[int, ...]:

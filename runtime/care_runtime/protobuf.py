@@ -102,3 +102,21 @@ def numbers(value: int | memoryview) -> list[int]:
         one, at = _varint(value, at)
         found.append(number(one))
     return found
+
+
+def bytes_of(key: int, value: int | bytes | memoryview | str) -> bytes:
+    """Write a field: an integer, or what holds its length, as texts and messages do."""
+    if isinstance(value, int):
+        return _written(key << 3 | VARINT) + _written(value % (1 << 64))
+    content = value.encode() if isinstance(value, str) else bytes(value)
+    return _written(key << 3 | BYTES) + _written(len(content)) + content
+
+
+def _written(value: int) -> bytes:
+    """Write an integer, seven bits a byte."""
+    found = bytearray()
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

@@ -21,7 +21,7 @@ from care_runtime.resample import gather
 from care_runtime.steps import left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from care_runtime.spec import Spec
     from care_runtime.steps import Step
     from care_runtime.tensor import Tensor
+    from care_runtime.tiling import Cut
 
     Computed = tuple[NDArray[np.float32], Sequence[NDArray[np.float32] | None]]
     Network = Callable[..., Sequence[NDArray[np.float32]]]
@@ -166,7 +167,7 @@ def fill(
                 for frame, round_ in zip(step.frames, rounded, strict=True)
             ]
         tiles = [a(x) for a, x in zip(step.affines, pixels, strict=True)]
-        return tiles[0], ask(spec, network, tiles, step.affines[0])
+        return tiles[0], ask(spec, network, tiles, step.affines[0], step.cuts)
 
     blank = known.blank
     steps = locked(left(views, job, known, framed=framed), reading)
@@ -232,6 +233,7 @@ def ask(
     network: Network,
     tiles: Sequence[NDArray[np.float32]],
     affine: Affine,
+    cuts: Mapping[str, Cut],
 ) -> Sequence[NDArray[np.float32] | None]:
     """Run the network on a tile, unless it is blank.
 
@@ -243,6 +245,8 @@ def ask(
         What each of its inputs reads, (C, [Z,] Y, X).
     affine
         Normalization of the first of them.
+    cuts
+        The tile by axis: no more than is kept of it has to be computed.
 
     Raises
     ------
@@ -254,8 +258,11 @@ def ask(
     if affine.blank.all():
         return [None] * len(spec.outputs)
     batches = [_batch(t, x) for t, x in zip(spec.inputs, tiles, strict=True)]
+    keep: dict[str, Any] = {}
+    if getattr(network, "trims", False):
+        keep["keep"] = [(cut.keep.start, cut.keep.stop) for cut in cuts.values()]
     with room(batches[0].shape):
-        answers = network(*batches)
+        answers = network(*batches, **keep)
     _check(spec, tiles[0], answers)
     return answers
 

@@ -156,7 +156,7 @@ def restored(
         for cuts in _tiles(spans, job.volume):
             window = [lines[a][cut.read] for a, cut in cuts.items()]
             x = here(gather(frame, window, round_=rounded))
-            found = ask(work.spec, run, [x], here)
+            found = ask(work.spec, run, [x], here, cuts)
             answers = collect(work.spec, x, found, here.blank, cuts)
             for canvas in drawn:
                 canvas.write(answers, here, (0, 0, 0, plane), cuts)

@@ -14,6 +14,7 @@ import torch
 
 from care_runtime.errors import ExportError
 from care_runtime.files import written
+from care_training import joins
 from care_training.folding import fold
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 OPSET, IR = 17, 8
 """The newest that Fiji's JDLL and ONNX Runtime 1.15 load."""
+
+SPEC = "care_spec"
+"""Key of the description among the metadata."""
 
 
 def export(network: Network, spec: Spec, path: Path) -> None:
@@ -67,6 +71,7 @@ def export(network: Network, spec: Spec, path: Path) -> None:
     model = program.model_proto
     model.ir_version = IR
     _tidy(model, spec)
+    joins.tell(model, network)
     onnx.checker.check_model(model, full_check=True)
     found = {o.domain or "ai.onnx": o.version for o in model.opset_import}
     if found != {"ai.onnx": OPSET}:
@@ -79,9 +84,11 @@ def export(network: Network, spec: Spec, path: Path) -> None:
 def embed(spec: Spec, path: Path) -> None:
     """Put a spec into the metadata of a graph, without the hashes it would change."""
     model = onnx.load(str(path))
-    del model.metadata_props[:]
     text = json.dumps(_without_hashes(spec.to_dict()), sort_keys=True)
-    model.metadata_props.add(key="care_spec", value=text)
+    kept = [said for said in model.metadata_props if said.key != SPEC]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    model.metadata_props.add(key=SPEC, value=text)
     with written(path) as partial:
         onnx.save(model, str(partial))
 
