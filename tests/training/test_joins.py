@@ -18,10 +18,9 @@ from care_training.unet import UNetConfig
 
 CONFIGS = {
     "stacks": UNetConfig(dims=3, filters=4),
-    "planes": UNetConfig(dims=2, filters=6),
     "deep": UNetConfig(dims=3, filters=2, depth=3, channels_out=2),
     "wide kernel": UNetConfig(dims=3, filters=2, kernel=5, depth=1),
-    "likelihood": UNetConfig(dims=2, filters=4, kernel=3, probabilistic=True),
+    "likelihood": UNetConfig(dims=3, filters=4, probabilistic=True),
     "relu": UNetConfig(dims=3, filters=3, last_activation="relu"),
 }
 
@@ -74,12 +73,13 @@ def test_kept_pixels_are_exactly_those_of_the_whole_tile(config, tmp_path):
 
 def test_less_is_computed(tmp_path):
     """What lies outside of what is kept is left out but for a rim."""
-    _, path = export(build(UNetConfig(dims=2, kernel=3, filters=2)), tmp_path)
+    _, path = export(build(UNetConfig(dims=3, filters=2)), tmp_path)
     content, trims = trim.prepared(path)
     y = trim.engine(Engine(content, "cpu", threads=1), trims)
-    y._engine.least = 0
-    (found,) = y(np.ones((1, 1, 64, 64), np.float32), keep=[(20, 40), (21, 43)])
-    rows, columns = np.nonzero(found[0, 0])
+    x = np.ones((1, 1, 32, 64, 64), np.float32)
+    (found,) = y(x, keep=[(0, 32), (20, 40), (21, 43)])
+    planes, rows, columns = np.nonzero(found[0, 0])
+    assert (planes.min(), planes.max() + 1) == (0, 32)
     assert (rows.min(), rows.max() + 1) == (18, 42)
     assert (columns.min(), columns.max() + 1) == (18, 46)
 
@@ -98,30 +98,30 @@ def test_tiles_are_the_whole_image(tmp_path):
 
 
 def test_the_mean_of_an_ensemble_is_cut_in_every_member(tmp_path):
-    config = EnsembleConfig(
-        UNetConfig(dims=2, kernel=3, filters=3, probabilistic=True), 3
-    )
+    config = EnsembleConfig(UNetConfig(dims=3, filters=3, probabilistic=True), 3)
     ensemble = build(config)
     spec = describe.describe(ensemble.form, name="made", description="For a test.")
     spec = describe.complete(spec, ensemble, {}).only(["mean"])
     graph.export(MeanOnly(ensemble), spec, tmp_path / "mean.onnx")
     content, trims = trim.prepared(tmp_path / "mean.onnx")
     assert [len(ladder) for ladder in trims.ladders] == [2, 2, 2]
-    x = np.random.default_rng(0).random((1, 1, 96, 96), dtype=np.float32)
+    x = np.random.default_rng(0).random((1, 1, 8, 96, 96), dtype=np.float32)
     whole = Engine(tmp_path / "mean.onnx", "cpu", threads=1)
     cut = trim.engine(Engine(content, "cpu", threads=1), trims)
-    (found,), (expected,) = cut(x, keep=[(30, 66), (28, 70)]), whole(x)
+    (found,), (expected,) = cut(x, keep=[(0, 8), (30, 66), (28, 70)]), whole(x)
     np.testing.assert_array_equal(found[..., 30:66, 28:70], expected[..., 30:66, 28:70])
 
 
-def test_other_kinds_say_nothing(tmp_path):
-    _, path = export(build(IsotropicConfig(UNetConfig(kernel=3, filters=2))), tmp_path)
-    assert trim.prepared(path) is None
+@pytest.mark.parametrize("kind", [UNetConfig, IsotropicConfig])
+def test_planes_say_nothing(kind, tmp_path):
+    config = UNetConfig(kernel=3, filters=2, depth=1)
+    config = config if kind is UNetConfig else IsotropicConfig(config)
+    assert trim.prepared(export(build(config), tmp_path)[1]) is None
 
 
 @pytest.fixture(scope="module")
 def shallow(tmp_path_factory):
-    network = build(UNetConfig(kernel=3, depth=1, filters=2))
+    network = build(UNetConfig(dims=3, depth=1, filters=2))
     return export(network, tmp_path_factory.mktemp("shallow"))[1]
 
 
@@ -135,7 +135,7 @@ def shallow(tmp_path_factory):
         '{"space": 2, "reach": 4, "ladders": [[["a"]]], "added": ""}',
         '{"space": 2, "reach": 4, "ladders": [[["a", "b"]]], "added": ""}',
         '{"space": 2, "reach": 4, "ladders": [[["a", "b"]]], "added": "c"}',
-        '{"space": 2, "reach": -4, "ladders": [[["relu_3", "relu_1"]]], "added": ""}',
+        '{"space": 3, "reach": -4, "ladders": [[["relu_3", "relu_1"]]], "added": ""}',
         '{"space": 9, "reach": 4, "ladders": [[["relu_3", "relu_1"]]], "added": ""}',
         '{"space": 2, "reach": 4, "ladders": [], "added": ""}',
     ],

@@ -30,7 +30,9 @@ CONVOLUTIONS = 2
 
 
 def tell(model: onnx.ModelProto, network: Network) -> None:
-    """Say in the metadata of a graph where it may be cut, if it is of plain U-Nets.
+    """Say in the metadata of a graph where it may be cut, if it is of 3-D U-Nets.
+
+    In planes, the halo of a tile is a small part of it, and nothing is gained.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def tell(model: onnx.ModelProto, network: Network) -> None:
     """
     config = network.config
     member = config.member if isinstance(config, EnsembleConfig) else config
-    if not isinstance(member, UNetConfig):
+    if not isinstance(member, UNetConfig) or member.dims != 3:
         return
     graph, depth = model.graph, member.depth
     _localize(graph)
