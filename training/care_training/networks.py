@@ -97,3 +97,18 @@ def rescaled(network: AnyNetwork, factor: float) -> AnyNetwork:
     made = build(with_unet(network.config, unet))
     made.load_state_dict(network.state_dict())
     return made
+
+
+def sharper(network: AnyNetwork, gains: tuple[float, ...], factor: float) -> AnyNetwork:
+    """Copy an isotropic network, with these gains of its detail along Z."""
+
+    def changed(config: Config) -> Config:
+        if isinstance(config, EnsembleConfig):
+            member: Any = changed(config.member)
+            return replace(config, member=member)
+        assert isinstance(config, IsotropicConfig)
+        return replace(config, gains=gains, factor=factor if gains else 0.0)
+
+    made = build(changed(network.config))
+    made.load_state_dict(network.state_dict())
+    return made

@@ -8,7 +8,7 @@ import numpy as np
 
 from care_training import baselines, card, describe
 from care_training.fit import Trained, fit, network
-from care_training.product import About, Judges, package, recalibrated
+from care_training.product import About, Judges, package, recalibrated, sharpened
 from care_training.sample import Sample
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def train(
     if request.recalibrate:
         trained = recalibrated(trained, split, _spec(request, trained))
     spec = _spec(request, trained)
+    if recipe.sharper:
+        trained = sharpened(trained, split, spec)
     about = About(request.name, _about(request, prepared), own_sample(split))
     judges = Judges({"": split.validation}, baselines=(baselines.GAUSSIAN,))
     done, scores = package(trained, spec, about, judges, request.out / request.name)

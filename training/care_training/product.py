@@ -10,7 +10,7 @@ import torch
 
 from care_runtime.contract import supported
 from care_runtime.restore import Restorer
-from care_training import card, describe, evaluate, export, networks
+from care_training import card, describe, detail, evaluate, export, networks
 from care_training.calibration import foreground
 
 if TYPE_CHECKING:
@@ -192,6 +192,36 @@ def recalibrated(trained: Trained, split: Split, spec: Spec) -> Trained:
         "calibration error before": round(pixels.calibration().error, 4),
     }
     return replace(trained, network=networks.rescaled(network, factor), facts=facts)
+
+
+def sharpened(trained: Trained, split: Split, spec: Spec) -> Trained:
+    """Raise the detail along Z of an isotropic network to that across; see `detail`.
+
+    Parameters
+    ----------
+    trained
+        The network.
+    split
+        Its held-back images, whose targets are stacks as they were recorded; of patches
+        that were cut before, there are none.
+    spec
+        The network's description, without what is measured.
+    """
+    resample = supported(spec).resample
+    if not trained.network.form.planes or split.ready or resample is None:
+        return trained
+    plain = networks.sharper(trained.network, (), 0.0)
+    stacks = [pair.high for pair in split.validation[: detail.STACKS]]
+    found = detail.gains(in_torch(plain, spec), stacks, resample.factor)
+    if not found:
+        return trained
+    words = ", ".join(f"{gain:g}" for gain in found)
+    facts = {
+        **trained.facts,
+        "detail along Z": f"times {words}, fitted on the stacks held back",
+    }
+    network = networks.sharper(plain, found, resample.factor)
+    return replace(trained, network=network, facts=facts)
 
 
 def planar(network: AnyNetwork, spec: Spec) -> Restorer | None:

@@ -57,6 +57,9 @@ class Recipe:
         Export the ``"last"`` weights or those of the ``"best"`` validation loss.
     pool
         Patches cut once from each image, as CSBDeep does; 0 cuts new ones for ever.
+    sharper
+        Raise the detail along Z of an isotropic network in the end, to be as strong as
+        that across (`detail`).
     validate_every
         Steps between validations (the paper's epoch).
     seed
@@ -77,6 +80,7 @@ class Recipe:
     average: float = 0.998
     keep: Literal["last", "best"] = "last"
     pool: int = 0
+    sharper: bool = True
     validate_every: int = 400
     seed: int = 0
 
@@ -139,6 +143,7 @@ RECIPES = {
         average=0.0,
         keep="best",
         pool=1024,
+        sharper=False,
     ),
 }
 

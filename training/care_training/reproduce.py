@@ -14,7 +14,7 @@ from care_training import export
 from care_training.experiments import NAMES
 from care_training.experiments.published import Published
 from care_training.fit import Compute, fit, network
-from care_training.product import About, Judges, package
+from care_training.product import About, Judges, package, sharpened
 from care_training.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def reproduce(
     about = About(found.name, found.facts, found.sample())
     spec = reviewed_spec(found.name)
     spec = replace(spec, description=found.description or spec.description)
+    if recipe.sharper:
+        trained = sharpened(trained, split, spec)
     return package(trained, spec, about, judges, out / found.name)
 
 
