@@ -19,6 +19,9 @@ from care_training.unet import UNetConfig
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
+
+    from care_training.simulate import Scene
 
 SHAPE = (32, 128, 128)
 # Not in the paper: planes 1 um apart, and 6.5 um pixels of an sCMOS behind 30x, binned
@@ -26,12 +29,17 @@ SHAPE = (32, 128, 128)
 VOXEL = (1.0, 0.3, 0.3)
 
 
+def scene(rng: np.random.Generator) -> tuple[Scene, NDArray[np.float32]]:
+    """Draw dense, touching nuclei, and their brightness in the microscope."""
+    drawn = stained_nuclei(SHAPE, rng, voxel_size=VOXEL)
+    return drawn, brightness(blur(drawn.density, OPTICS["planaria"].psf(VOXEL)))
+
+
 def nuclei(rng: np.random.Generator, condition: str) -> Pair:
-    """Draw one stack of dense, touching nuclei at one light dose."""
-    scene = stained_nuclei(SHAPE, rng, voxel_size=VOXEL)
-    seen = brightness(blur(scene.density, OPTICS["planaria"].psf(VOXEL)))
+    """Draw one stack of nuclei at one light dose."""
+    drawn, seen = scene(rng)
     frames = DOSES["planaria"].expose(seen, rng, "GT", condition)
-    return Pair("", frames[condition][None], frames["GT"][None], labels=scene.labels)
+    return Pair("", frames[condition][None], frames["GT"][None], labels=drawn.labels)
 
 
 EXPERIMENT = Experiment(

@@ -19,18 +19,26 @@ from care_training.unet import UNetConfig
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
+
+    from care_training.simulate import Scene
 
 SHAPE = (32, 128, 128)
 # Not in the paper: a 25x/0.8 objective, sampled a little finer than its resolution.
 VOXEL = (1.5, 0.4, 0.4)
 
 
+def scene(rng: np.random.Generator) -> tuple[Scene, NDArray[np.float32]]:
+    """Draw a curved layer of nuclei, and its brightness in the microscope."""
+    drawn = stained_nuclei(SHAPE, rng, voxel_size=VOXEL, layout="blastoderm")
+    return drawn, brightness(blur(drawn.density, OPTICS["tribolium"].psf(VOXEL)))
+
+
 def blastoderm(rng: np.random.Generator, condition: str) -> Pair:
-    """Draw one stack with a curved layer of nuclei at one light dose."""
-    scene = stained_nuclei(SHAPE, rng, voxel_size=VOXEL, layout="blastoderm")
-    seen = brightness(blur(scene.density, OPTICS["tribolium"].psf(VOXEL)))
+    """Draw one stack of that layer at one light dose."""
+    drawn, seen = scene(rng)
     frames = DOSES["tribolium"].expose(seen, rng, "GT", condition)
-    return Pair("", frames[condition][None], frames["GT"][None], labels=scene.labels)
+    return Pair("", frames[condition][None], frames["GT"][None], labels=drawn.labels)
 
 
 EXPERIMENT = Experiment(
