@@ -77,13 +77,17 @@ class Tried:
         """Be like the engine in all else."""
         return getattr(self._engine, name)
 
-    def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def __call__(
+        self, *batches: NDArray[np.float32], **wishes: Any
+    ) -> list[NDArray[np.float32]]:
         """Run the network.
 
         Parameters
         ----------
         *batches
             One for each input of the network, in its axes.
+        **wishes
+            As the engine takes them.
 
         Raises
         ------
@@ -93,7 +97,7 @@ class Tried:
             If it, or the network here, failed otherwise.
         """
         self.require([batch.shape for batch in batches])
-        return self._engine(*batches)
+        return self._engine(*batches, **wishes)
 
     def require(self, shapes: Sequence[Sequence[int]]) -> None:
         """Have a trial of a tile, unless a larger one went well.

@@ -11,6 +11,7 @@ from care_runtime import trim, vino
 from care_runtime.engine import Engine
 from care_runtime.errors import EngineError
 from care_runtime.restore import Restorer
+from care_runtime.tried import Tried
 from care_training import describe, graph, networks
 from care_training.ensemble import EnsembleConfig, MeanOnly
 from care_training.isotropic import IsotropicConfig
@@ -148,3 +149,15 @@ def test_a_file_that_says_what_cannot_be_is_refused(words, shallow, tmp_path):
     onnx.save(model, str(path))
     with pytest.raises(EngineError, match=r"expected .* export it again"):
         trim.prepared(path)
+
+
+def test_an_engine_that_tries_tiles_first_passes_on_what_is_kept(shallow, monkeypatch):
+    content, trims = trim.prepared(shallow)
+    cut = trim.engine(Engine(content, "cpu", threads=1), trims)
+    monkeypatch.setattr(Tried, "require", lambda self, shapes: None)
+    guarded = Tried(cut, "made", shallow)
+    assert guarded.trims
+    x = np.random.default_rng(0).random((1, 1, 8, 32, 40), dtype=np.float32)
+    keep = [(0, 8), (8, 20), (10, 30)]
+    (found,), (expected,) = guarded(x, keep=keep), cut(x, keep=keep)
+    np.testing.assert_array_equal(found, expected)
