@@ -8,10 +8,7 @@ import numpy as np
 import torch
 from scipy import optimize
 
-from care_runtime.contract import supported
 from care_runtime.errors import ImageError, OptionError
-from care_runtime.normalize import Affine
-from care_runtime.percentiles import percentiles
 from care_training.isotropic import Sharper
 from care_training.metrics import spectral_isotropy
 
@@ -59,18 +56,11 @@ def gains(
         One for each channel, from 1 to `MOST`, as for `isotropic.Sharper`; 1 where
         there is nothing to measure, and none at all without stacks.
     """
-    restored = [_normalized(restorer, _middle(stack)) for stack in stacks[:STACKS]]
+    restored = [
+        restorer(_middle(stack), "CZYX", dtype="float32").image
+        for stack in stacks[:STACKS]
+    ]
     return tuple(_gain(channels, factor) for channels in zip(*restored, strict=True))
-
-
-def _normalized(restorer: Restorer, stack: NDArray[Any]) -> NDArray[np.float32]:
-    """Restore a stack (C, Z, Y, X) in the grey values that the network sees."""
-    restored = restorer(stack, "CZYX", dtype="float32").image
-    care = supported(restorer.spec)
-    if care.normalization.percentiles is None:
-        return restored
-    ends = percentiles(stack, care.normalization.percentiles, axes=(1, 2, 3))
-    return Affine.between(*ends)(restored)
 
 
 def _gain(volumes: Sequence[NDArray[Any]], factor: float) -> float:
@@ -79,7 +69,7 @@ def _gain(volumes: Sequence[NDArray[Any]], factor: float) -> float:
     def lacking(gain: float) -> float:
         sharper, found = Sharper([gain], factor), []
         for volume in volumes:
-            x = torch.from_numpy(np.maximum(volume, 0))
+            x = torch.from_numpy(volume)
             sharp = sharper(x[None, None])[0, 0].numpy()
             for view in (sharp, sharp.swapaxes(1, 2)):
                 found.append(spectral_isotropy(view, factor, voxel=(1, 1, 1)))

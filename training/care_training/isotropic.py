@@ -24,9 +24,6 @@ VIEWS = (
     ((0, 3, 1, 4, 2), (0, 2, 4, 1, 3), False),  # XZ: (B, Y, C, X, Z)
 )
 
-DARK = 0.1
-"""Normalized brightness at which half of the detail is raised."""
-
 
 @dataclass(frozen=True, slots=True)
 class IsotropicConfig:
@@ -76,8 +73,8 @@ class Sharper(nn.Module):
     """Raise the detail along Z, in each channel by its gain.
 
     Detail is what a Hann window of two distances of planes smooths away: of waves that
-    the planes could not hold, which are shorter than that, half or more. In the dark,
-    where it is what a network left of noise, less is raised.
+    the planes could not hold, which are shorter than that, half or more. Beside what is
+    bright, nothing becomes darker than the darkest within a distance.
 
     Parameters
     ----------
@@ -102,16 +99,17 @@ class Sharper(nn.Module):
         self.register_buffer("window", rows, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Sharpen normalized stacks (B, C, Z, Y, X), nowhere below 0.
+        """Sharpen stacks (B, C, Z, Y, X); beyond the ends of Z, its last planes go on.
 
-        Beyond the ends of Z, its last planes go on.
+        What the gain is, it is in any grey values.
         """
-        reach = self.window.shape[2] // 2
+        size = self.window.shape[2]
         # torch exports no padding that repeats the ends in the opset of `graph`.
-        ends = [x[:, :, :1]] * reach, [x[:, :, -1:]] * reach
+        ends = [x[:, :, :1]] * (size // 2), [x[:, :, -1:]] * (size // 2)
         longer = torch.cat([*ends[0], x, *ends[1]], dim=2)
         smooth = functional.conv3d(longer, self.window, groups=len(self.window))
-        return x + self.more * (x - smooth) * (x / (x + DARK))
+        darkest = -functional.max_pool3d(-longer, (size, 1, 1), stride=1)
+        return torch.maximum(x + self.more * (x - smooth), darkest)
 
 
 class Isotropic(nn.Module):
