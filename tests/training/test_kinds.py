@@ -103,7 +103,7 @@ def test_an_isotropic_network_of_volumes(tmp_path):
     card = (found.folder / "README.md").read_text("utf-8")
     assert "semi-synthetic" in card
     assert "Calibration" in card
-    # Fitted on the volume that was held back.
+    # Fitted on the volumes.
     (gain,) = found.spec.care.training["network"]["gains"]
     assert f"detail along Z: times {gain:g}" in card
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 MOST = 2.0
 """Greatest gain: a network that needs more has not learnt what there is along Z."""
 
-STACKS, WIDEST = 4, 128
-"""Stacks that are looked at, and pixels of each along Y and X, in its middle."""
+STACKS, WIDEST = 10, 128
+"""Stacks that are looked at, and pixels of each along Y and X, in its middle: what each
+happens to hold lies more along Z, or more across."""
 
 NEAR = 1e-3
 """How exactly a gain is found."""
@@ -46,7 +47,8 @@ def gains(
     restorer
         Of an isotropic network without gains.
     stacks
-        As they were recorded, (C, Z, Y, X), none that the network learnt from.
+        As they were recorded, (C, Z, Y, X); of those that it learnt from, the network
+        saw lateral planes alone.
     factor
         Pixels from plane to plane.
 

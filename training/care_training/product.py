@@ -202,8 +202,8 @@ def sharpened(trained: Trained, split: Split, spec: Spec) -> Trained:
     trained
         The network.
     split
-        Its held-back images, whose targets are stacks as they were recorded; of patches
-        that were cut before, there are none.
+        Its images, whose targets are stacks as they were recorded, those held back
+        first; of patches that were cut before, there are none.
     spec
         The network's description, without what is measured.
     """
@@ -211,14 +211,15 @@ def sharpened(trained: Trained, split: Split, spec: Spec) -> Trained:
     if not trained.network.form.planes or split.ready or resample is None:
         return trained
     plain = networks.sharper(trained.network, (), 0.0)
-    stacks = [pair.high for pair in split.validation[: detail.STACKS]]
+    pairs = [*split.validation, *split.training][: detail.STACKS]
+    stacks = [pair.high for pair in pairs]
     found = detail.gains(in_torch(plain, spec), stacks, resample.factor)
     if not found:
         return trained
     words = ", ".join(f"{gain:g}" for gain in found)
     facts = {
         **trained.facts,
-        "detail along Z": f"times {words}, fitted on the stacks held back",
+        "detail along Z": f"times {words}, fitted on {len(stacks)} stacks",
     }
     network = networks.sharper(plain, found, resample.factor)
     return replace(trained, network=network, facts=facts)
