@@ -1,8 +1,9 @@
 """A real stack with nearly cubic voxels, subsampled, and made isotropic again.
 
 Every fourth plane of a stack is kept; a network learns from the lateral planes of what
-is left, as ``care-train fit --isotropic`` does, and restores it. The scores are against
-the whole stack, beside linear and cubic interpolation. Run
+is left, as ``care-train fit --isotropic`` does, with ``--sharper`` and without, and
+restores it. The scores are against the whole stack, beside linear and cubic
+interpolation. Run
 ``python benchmarks/isotropic_real.py STACK.tif...``: (Z, Y, X) or (Z, C, Y, X).
 """
 
@@ -16,13 +17,16 @@ import tifffile
 import torch
 
 import care_runtime
+from care_runtime.package import Package
 from care_runtime.resample import gather, samples
+from care_runtime.restore import Restorer
 from care_runtime.score import Scores, score
-from care_training import own
+from care_training import export, networks, own
 from care_training.baselines.deconvolve import stretch
-from care_training.fit import Compute
+from care_training.fit import Compute, network
 from care_training.kind import Kind
 from care_training.metrics import spectral_isotropy
+from care_training.product import in_torch
 from care_training.recipe import get_recipe
 from care_training.request import Request, prepare
 
@@ -49,6 +53,12 @@ def scored(image: np.ndarray, truth: np.ndarray, factor: float) -> str:
     return f"PSNR {s.psnr:6.2f} dB  SSIM {s.ssim:.3f}  isotropy {ratio:.3f}"
 
 
+def unsharpened(package: Package) -> Restorer:
+    """Take the network of a package without its gain of detail along Z."""
+    made = network(networks.read(export.read_config(package)), 0, package)
+    return in_torch(networks.sharper(made, (), 0.0), package.spec)
+
+
 def main() -> None:
     """Restore every stack that is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -71,7 +81,13 @@ def main() -> None:
                 "CZYX",
                 "real stack",
                 place / "out",
-                get_recipe("default", steps=options.steps, batch=8, seed=options.seed),
+                get_recipe(
+                    "default",
+                    steps=options.steps,
+                    batch=8,
+                    seed=options.seed,
+                    sharper=True,
+                ),
                 Compute(precision="bf16"),
                 architecture={"kernel": 3, "filters": 16},
                 kind=Kind(isotropic=options.factor),
@@ -80,8 +96,9 @@ def main() -> None:
             package, _ = own.train(request, prepared)
             restorer = care_runtime.load(package, device="cpu")
             made = restorer(few, "CZYX", dtype="float32").image
+            plain = unsharpened(package)(few, "CZYX", dtype="float32").image
         print(f"{path.name}: {few.shape} -> {whole.shape}, {prepared.degradation}")
-        rows = {"truth": whole, "network": made}
+        rows = {"truth": whole, "network": plain, "sharper": made}
         for order, label in ((1, "linear"), (3, "cubic")):
             rows[label] = np.stack(
                 [stretch(channel, options.factor, order=order) for channel in few]

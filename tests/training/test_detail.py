@@ -5,13 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from scipy import ndimage
 
 from care_runtime.errors import TrainingError
 from care_training import detail, networks
+from care_training.cli import main
 from care_training.isotropic import IsotropicConfig, Sharper
 from care_training.metrics import spectral_isotropy
 from care_training.recipe import get_recipe
+from care_training.reproduce import experiment
 from care_training.unet import UNetConfig
 
 FACTOR = 4.0
@@ -127,6 +130,15 @@ def test_a_sharper_network_has_the_same_weights():
         torch.testing.assert_close(made(x), sharper, rtol=0, atol=0)
 
 
-def test_the_paper_does_not_do_it():
-    assert get_recipe("default").sharper
+def test_only_who_asks_for_it_gets_it():
+    assert not get_recipe("default").sharper
     assert not get_recipe("paper").sharper
+    assert experiment("isotropic_liver").recipe.sharper
+
+
+def test_it_is_for_isotropic_networks(tmp_path):
+    command = ["fit", "--low", tmp_path, "--high", tmp_path, "--axes", "ZYX"]
+    command += ["--name", "model", "-o", tmp_path / "out", "--sharper"]
+    result = CliRunner().invoke(main, [str(part) for part in command])
+    assert result.exit_code == 1
+    assert "--sharper is that of --isotropic: leave it out" in result.output

@@ -94,7 +94,7 @@ def test_an_upsampling(tmp_path):
 def test_an_isotropic_network_of_volumes(tmp_path):
     folder = write(tmp_path, "volumes")
     images = ("--isotropic", folder / "low", "--factor", "3")
-    options = ("--axes", "ZYX", "--probabilistic", "--patch", "32,32")
+    options = ("--axes", "ZYX", "--probabilistic", "--patch", "32,32", "--sharper")
     found = fit(folder, *options, images=images)
     assert found.spec.care.resample.cubic
     image = np.random.default_rng(1).poisson(50, (7, 33, 47))

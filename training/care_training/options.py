@@ -87,6 +87,11 @@ KIND = gathered(
         type=float,
         help="Of --isotropic: sigma along Z in pixels; by default measured.",
     ),
+    click.option(
+        "--sharper",
+        is_flag=True,
+        help="Of --isotropic: raise detail along Z to that across.",
+    ),
     click.option("--probabilistic", is_flag=True, help="Predict how far to trust it."),
     click.option("--ensemble", default=1, help="Networks to train; 5 in the paper."),
     click.option(

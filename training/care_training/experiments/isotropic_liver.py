@@ -53,7 +53,7 @@ EXPERIMENT = Experiment(
     name="isotropic_liver",
     source=Simulation(volume, learn=planes, training=24, validation=4, test=4),
     network=IsotropicConfig(UNetConfig(kernel=3)),
-    recipe=get_recipe("default", patch=(1, 96, 96)),
+    recipe=get_recipe("default", patch=(1, 96, 96), sharper=True),
     baselines=(
         baselines.interpolation(SCOPE.factor),
         *baselines.isotropic(SCOPE.psf(), SCOPE.factor),

@@ -61,7 +61,7 @@ EXPERIMENT = Experiment(
     network=IsotropicConfig(
         UNetConfig(kernel=3, filters=16, channels_in=2, channels_out=2)
     ),
-    recipe=get_recipe("default", patch=(1, 96, 96)),
+    recipe=get_recipe("default", patch=(1, 96, 96), sharper=True),
     baselines=(
         baselines.interpolation(SCOPE.factor),
         *baselines.isotropic(SCOPE.psf(), SCOPE.factor),
