@@ -140,5 +140,5 @@ def test_it_is_for_isotropic_networks(tmp_path):
     command = ["fit", "--low", tmp_path, "--high", tmp_path, "--axes", "ZYX"]
     command += ["--name", "model", "-o", tmp_path / "out", "--sharper"]
     result = CliRunner().invoke(main, [str(part) for part in command])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--sharper is that of --isotropic: leave it out" in result.output
