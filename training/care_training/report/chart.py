@@ -25,6 +25,9 @@ OTHERS = ("#0072b2", "#009e73", "#56b4e9", "#cc79a7", "#e69f00")
 WIDTH = 3.7
 """Inches: as wide as a phone, where text is then as large as that around it."""
 
+BESIDE = 20
+"""Letters of a name in a legend, up to which two of them find room side by side."""
+
 DPI = 200
 
 
@@ -78,10 +81,11 @@ def axes(height: float = 2.6, width: float = WIDTH) -> tuple[Figure, Axes]:
 
 def legend(made: Axes) -> None:
     """Name the lines above the plot, where they hide nothing."""
+    names = made.get_legend_handles_labels()[1]
     made.legend(
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
-        ncols=2,
+        ncols=2 if max(map(len, names), default=0) <= BESIDE else 1,
         frameon=False,
         fontsize=8.5,
         handlelength=1.4,
