@@ -14,27 +14,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from care_runtime import wire
+from care_runtime import rewire, wire
 from care_runtime.errors import EngineError
-from care_runtime.protobuf import bytes_of, fields, message, text
+from care_runtime.protobuf import fields, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from care_runtime.engines import AnyEngine
-    from care_runtime.protobuf import Field
 
-KEY = "care_trims"
-"""Of the metadata of an ONNX file."""
-
-AXES = "care_trims:axes"
-"""Name of the constant that says which axes are cut: those of space."""
-
-GRAPH, METADATA, NODE, WEIGHT, INPUT, OUTPUT = 7, 14, 1, 5, 11, 12
-"""Fields of a model, and of its graph."""
+KEY, METADATA = "care_trims", 14
+"""Of what is said in the metadata of an ONNX file, and the field that holds these."""
 
 Span = tuple[int, int]
 """First pixel along an axis, and the one after the last."""
@@ -234,11 +227,13 @@ def prepared(source: Path) -> tuple[bytes, Trims] | None:
     view = wire.mapped(source)
     words = ""
     try:
-        words = next((w for w in map(_metadata, _all(view, METADATA)) if w), "")
+        words = next(
+            (w for w in map(_metadata, rewire.all_of(view, METADATA)) if w), ""
+        )
         if not words:
             return None
         trims = Trims.read(words)
-        return _cut(view, trims), trims
+        return rewire.cut(view, trims), trims
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         msg = (
             f"expected {source} to say where its graph may be cut, found {words[:80]} "
@@ -247,111 +242,7 @@ def prepared(source: Path) -> tuple[bytes, Trims] | None:
         raise EngineError(msg) from error
 
 
-def _all(view: memoryview, key: int) -> Iterator[memoryview]:
-    return (message(value) for found, value in fields(view) if found == key)
-
-
 def _metadata(view: memoryview) -> str:
     """Read what is said under the key."""
     said = {key: bytes(message(value)).decode() for key, value in fields(view)}
     return said.get(2, "") if said.get(1) == KEY else ""
-
-
-def _cut(view: memoryview, trims: Trims) -> bytes:
-    """Write the model with the graph cut."""
-    return b"".join(
-        bytes_of(key, _graph(message(value), trims) if key == GRAPH else value)
-        for key, value in fields(view)
-    )
-
-
-def _graph(view: memoryview, trims: Trims) -> bytes:
-    """Write the graph: whoever read a tensor that is cut reads what is left of it."""
-    owns = {own for ladder in trims.ladders for _, own in ladder}
-    left, parts = set(trims.tensors), []
-    inputs = [_name(value) for value in _all(view, INPUT)]
-    if trims.added:
-        parts.append(_slice(trims.added))
-        left.remove(trims.added)
-        if inputs != [trims.added]:
-            msg = f"the inputs {', '.join(inputs)}"
-            raise ValueError(msg)
-    for key, value in fields(view):
-        if key == NODE:
-            node = list(fields(message(value)))
-            parts.append(bytes_of(NODE, _node(node, trims, owns)))
-            made = left & {text(name) for k, name in node if k == 2}
-            parts += map(_slice, sorted(made))
-            left -= made
-        elif key == OUTPUT:
-            parts.append(bytes_of(OUTPUT, _shapeless(message(value))))
-        else:
-            parts.append(bytes_of(key, value))
-    if left:
-        msg = f"no tensor {', '.join(sorted(left))}"
-        raise ValueError(msg)
-    axes = range(2, 2 + trims.space)
-    weight = b"".join([bytes_of(1, trims.space), bytes_of(2, 7), bytes_of(8, AXES)])
-    weight += b"".join(bytes_of(7, axis) for axis in axes)
-    parts.append(bytes_of(WEIGHT, weight))
-    for name in trims.tensors:
-        parts += [bytes_of(INPUT, _integers(e, trims.space)) for e in _ends(name)]
-    return b"".join(parts)
-
-
-def _node(node: list[Field], trims: Trims, owns: set[str]) -> bytes:
-    """Write a node, reading what is left of the tensors where they are cut.
-
-    Those on the way down go whole into a pooling, and the input into a convolution.
-    """
-    kind = next((text(value) for key, value in node if key == 4), "")
-    cut = {below for ladder in trims.ladders for below, _ in ladder}
-    cut |= owns if not kind.endswith("Pool") else set()
-    cut |= {trims.added} if kind == "Add" else set()
-    return b"".join(
-        bytes_of(key, _left(text(value)) if key == 1 and text(value) in cut else value)
-        for key, value in node
-    )
-
-
-def _slice(name: str) -> bytes:
-    """Write a node that cuts a tensor."""
-    inputs = [bytes_of(1, n) for n in (name, *_ends(name), AXES)]
-    return bytes_of(
-        NODE, b"".join([*inputs, bytes_of(2, _left(name)), bytes_of(4, "Slice")])
-    )
-
-
-def _left(name: str) -> str:
-    return f"{name}:left"
-
-
-def _ends(name: str) -> tuple[str, str]:
-    return f"{name}:start", f"{name}:stop"
-
-
-def _integers(name: str, count: int) -> bytes:
-    """Describe an input of so many integers."""
-    shape = bytes_of(1, bytes_of(1, count))
-    kind = bytes_of(1, bytes_of(1, 7) + bytes_of(2, shape))
-    return bytes_of(1, name) + bytes_of(2, kind)
-
-
-def _shapeless(view: memoryview) -> bytes:
-    """Describe an output without its shape, which is no longer that of the input."""
-
-    def without(inner: memoryview) -> bytes:
-        return b"".join(bytes_of(k, v) for k, v in fields(inner) if k != 2)
-
-    parts = []
-    for key, value in fields(view):
-        if key == 2:
-            kinds = ((k, without(message(v))) for k, v in fields(message(value)))
-            parts.append(bytes_of(2, b"".join(bytes_of(k, v) for k, v in kinds)))
-        else:
-            parts.append(bytes_of(key, value))
-    return b"".join(parts)
-
-
-def _name(view: memoryview) -> str:
-    return next((text(value) for key, value in fields(view) if key == 1), "")

@@ -78,9 +78,6 @@ def fit(
     from care_training.recipe import get_recipe
     from care_training.request import Request, prepare
 
-    if values["sharper"] and isotropic is None:
-        msg = "--sharper is that of --isotropic: leave it out"
-        raise OptionError(msg)
     kind = _taken(
         values, "projection", "height", "upsample", "probabilistic", "ensemble"
     )

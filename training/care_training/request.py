@@ -131,6 +131,9 @@ def prepare(request: Request) -> Prepared:
         )
         raise OptionError(msg)
     request.kind.check(request.axes)
+    if request.recipe.sharper and request.kind.isotropic is None:
+        msg = "--sharper is that of --isotropic: leave it out"
+        raise OptionError(msg)
     export.require_place(request.out / request.name)
     check_device(request.compute.device)
     folders.check_disk(request.out)
