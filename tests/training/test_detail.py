@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 from care_runtime.errors import TrainingError
-from care_training import detail, networks
+from care_training import detail, halo, networks
 from care_training.cli import main
 from care_training.isotropic import IsotropicConfig, Sharper
 from care_training.metrics import spectral_isotropy
@@ -142,3 +142,11 @@ def test_it_is_for_isotropic_networks(tmp_path):
     result = CliRunner().invoke(main, [str(part) for part in command])
     assert result.exit_code == 2
     assert "--sharper is that of --isotropic: leave it out" in result.output
+
+
+@pytest.mark.parametrize("factor", [3.0, 10.2])
+def test_a_halo_has_room_for_the_window(factor):
+    plain = networks.build(IsotropicConfig(UNetConfig(kernel=3, depth=1, filters=2)))
+    sharp = networks.sharper(plain, (1.3,), factor)
+    before, after = (halo.measure(n, n.form) for n in (plain, sharp))
+    assert after == before | {"z": before["z"] + round(factor)}

@@ -103,13 +103,33 @@ class Sharper(nn.Module):
 
         What the gain is, it is in any grey values.
         """
-        size = self.window.shape[2]
-        # torch exports no padding that repeats the ends in the opset of `graph`.
-        ends = [x[:, :, :1]] * (size // 2), [x[:, :, -1:]] * (size // 2)
-        longer = torch.cat([*ends[0], x, *ends[1]], dim=2)
+        longer, size = self._longer(x), self.window.shape[2]
         smooth = functional.conv3d(longer, self.window, groups=len(self.window))
         darkest = -functional.max_pool3d(-longer, (size, 1, 1), stride=1)
         return torch.maximum(x + self.more * (x - smooth), darkest)
+
+    def _longer(self, x: torch.Tensor) -> torch.Tensor:
+        # torch exports no padding that repeats the ends in the opset of `graph`.
+        reach = self.window.shape[2] // 2
+        ends = [x[:, :, :1]] * reach, [x[:, :, -1:]] * reach
+        return torch.cat([*ends[0], x, *ends[1]], dim=2)
+
+    def probe(self) -> nn.Module:
+        """Make what stands for it where reach is measured: nothing hides a change."""
+        return Seen(self)
+
+
+class Seen(nn.Module):
+    """The mean of all that a pixel of `Sharper` depends on."""
+
+    def __init__(self, sharper: Sharper) -> None:
+        super().__init__()
+        self.window, self.longer = sharper.window, sharper._longer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Smooth stacks (B, C, Z, Y, X)."""
+        window = self.window.to(x.dtype)
+        return functional.conv3d(self.longer(x), window, groups=len(window))
 
 
 class Isotropic(nn.Module):
