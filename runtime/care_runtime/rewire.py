@@ -34,6 +34,7 @@ def cut(view: memoryview, trims: Trims) -> bytes:
 
 def _graph(view: memoryview, trims: Trims) -> bytes:
     """Write the graph: whoever read a tensor that is cut reads what is left of it."""
+    belows = {below for ladder in trims.ladders for below, _ in ladder}
     owns = {own for ladder in trims.ladders for _, own in ladder}
     left, parts = set(trims.tensors), []
     inputs = [_name(value) for value in all_of(view, INPUT)]
@@ -46,7 +47,7 @@ def _graph(view: memoryview, trims: Trims) -> bytes:
     for key, value in fields(view):
         if key == NODE:
             node = list(fields(message(value)))
-            parts.append(bytes_of(NODE, _node(node, trims, owns)))
+            parts.append(bytes_of(NODE, _node(node, belows, owns, trims.added)))
             made = left & {text(name) for k, name in node if k == 2}
             parts += map(_slice, sorted(made))
             left -= made
@@ -66,15 +67,14 @@ def _graph(view: memoryview, trims: Trims) -> bytes:
     return b"".join(parts)
 
 
-def _node(node: list[Field], trims: Trims, owns: set[str]) -> bytes:
+def _node(node: list[Field], belows: set[str], owns: set[str], added: str) -> bytes:
     """Write a node, reading what is left of the tensors where they are cut.
 
     Those on the way down go whole into a pooling, and the input into a convolution.
     """
     kind = next((text(value) for key, value in node if key == 4), "")
-    cut = {below for ladder in trims.ladders for below, _ in ladder}
-    cut |= owns if not kind.endswith("Pool") else set()
-    cut |= {trims.added} if kind == "Add" else set()
+    cut = belows if kind.endswith("Pool") else belows | owns
+    cut = cut | {added} if kind == "Add" else cut
     return b"".join(
         bytes_of(key, _left(text(value)) if key == 1 and text(value) in cut else value)
         for key, value in node

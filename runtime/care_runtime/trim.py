@@ -16,7 +16,7 @@ import numpy as np
 
 from care_runtime import rewire, wire
 from care_runtime.errors import EngineError
-from care_runtime.protobuf import fields, message
+from care_runtime.protobuf import WireError, fields, message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,15 +223,16 @@ def prepared(source: Path) -> tuple[bytes, Trims] | None:
     EngineError
         If the file is no network that may be run, or says what cannot be done.
     """
-    wire.check(source)
-    view = wire.mapped(source)
-    words = ""
     try:
-        words = next(
-            (w for w in map(_metadata, rewire.all_of(view, METADATA)) if w), ""
-        )
-        if not words:
-            return None
+        view = wire.mapped(source)
+        said = map(_metadata, rewire.all_of(view, METADATA))
+        words = next((each for each in said if each), "")
+    except (WireError, OSError):
+        words = ""
+    if not words:
+        return None  # the engine reads the file as it is, and checks it
+    wire.check(source)
+    try:
         trims = Trims.read(words)
         return rewire.cut(view, trims), trims
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -244,5 +245,8 @@ def prepared(source: Path) -> tuple[bytes, Trims] | None:
 
 def _metadata(view: memoryview) -> str:
     """Read what is said under the key."""
-    said = {key: bytes(message(value)).decode() for key, value in fields(view)}
+    said = {
+        key: bytes(message(value)).decode("utf-8", "replace")
+        for key, value in fields(view)
+    }
     return said.get(2, "") if said.get(1) == KEY else ""
