@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
@@ -196,16 +197,24 @@ def _one(device: str) -> int | None:
 
 def allocator() -> Callable[..., Any]:
     """Return what makes tensors that a session reads, as `binding` takes it."""
-    import onnxruntime
-
-    made: Callable[..., Any] = onnxruntime.OrtValue.ortvalue_from_shape_and_type
+    made: Callable[..., Any] = _onnxruntime().OrtValue.ortvalue_from_shape_and_type
     return made
 
 
 def _version() -> str:
+    return str(_onnxruntime().__version__)
+
+
+def _onnxruntime() -> Any:
+    """Import ONNX Runtime, which reports to Microsoft unless it is told not to.
+
+    It reads the variable once, when it is imported; a program that wants it otherwise,
+    or that imported it before, is left alone.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    return str(onnxruntime.__version__)
+    return onnxruntime
 
 
 def _opened(
@@ -232,8 +241,7 @@ def _opened(
 def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool) -> Any:
     if not isinstance(path, bytes):
         wire.check(path)
-    import onnxruntime
-
+    onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads

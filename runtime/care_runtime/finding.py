@@ -6,7 +6,7 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from care_runtime import npy
+from care_runtime import npy, omeset
 from care_runtime.errors import FileError
 from care_runtime.reading import NPY, SUFFIXES, TIFF, ZARR, kind
 from care_runtime.vendor import PLUGINS
@@ -23,12 +23,24 @@ WRITTEN = (*TIFF, *NPY, *ZARR)
 def sources(inputs: Sequence[Place]) -> list[Place]:
     """List the images that are named, in folders and globs in order of their names.
 
+    Of the files of an OME-TIFF set, which hold one image together, the first stands for
+    all.
+
     Raises
     ------
     FileError
-        If a folder holds no image, or nothing fits a glob.
+        If a folder holds no image, nothing fits a glob, or one may not be looked at.
     """
-    return [each for place in inputs for each in _found(place)]
+    found = [each for place in inputs for each in _found(place)]
+    taken: set[Place] = set()
+    firsts = []
+    for place in found:
+        if place in taken:
+            continue
+        firsts.append(place)
+        if isinstance(place, Path) and len(found) > 1:
+            taken |= set(omeset.files(place)) - {place}
+    return firsts
 
 
 def _found(place: Place) -> list[Place]:

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import __version__, npy
+from care_runtime import __version__, npy, omeset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,9 @@ def of_source(where: Place) -> dict[str, Any]:
         found = {"name": where.name, "size": said.st_size, "time": said.st_mtime_ns}
         if where.suffix.lower() == ".npy" and beside.exists():
             found["time beside"] = beside.stat().st_mtime_ns
+        others = {f.name: f.stat() for f in omeset.files(where) if f != where}
+        for name, other in others.items():
+            found[f"beside {name}"] = f"{other.st_size}, {other.st_mtime_ns}"
         return found
     files = [f.stat() for f in where.rglob("*") if f.is_file()]
     return {

@@ -40,9 +40,10 @@ class Look:
 
     @property
     def hues(self) -> tuple[str, ...]:
-        """Colours, also those of the lookup tables."""
-        ends = ["".join(f"{value:02X}" for value in lut[:, -1]) for lut in self.luts]
-        return self.colours or tuple(ends)
+        """Colours, also those of the lookup tables; of inverted ones, the first."""
+        ends = [lut[:, -1 if lut[:, -1].any() else 0] for lut in self.luts]
+        found = ["".join(f"{value:02X}" for value in end) for end in ends]
+        return self.colours or tuple(found)
 
     def picked(self, channels: Sequence[int]) -> Look:
         """Keep some channels, in their order."""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from care_runtime import units
 from care_runtime.errors import FileError
 from care_runtime.image import Calibration, Look
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from care_runtime.image import Flavour, Image
 
 UNITS = {
+    "kilometer": "km",
     "meter": "m",
+    "inch": "in",
     "centimeter": "cm",
     "millimeter": "mm",
     "micrometer": "µm",
@@ -23,15 +26,6 @@ UNITS = {
     "angstrom": "Å",
     "picometer": "pm",
 }
-SECONDS = {
-    "second": 1.0,
-    "millisecond": 1e-3,
-    "microsecond": 1e-6,
-    "minute": 60.0,
-    "hour": 3600.0,
-    "day": 86400.0,
-}
-METRES = dict(zip(UNITS, (1.0, 1e-2, 1e-3, 1e-6, 1e-9, 1e-10, 1e-12), strict=True))
 HUES = ("FF0000", "00FF00", "0000FF", "FFFFFF", "00FFFF", "FF00FF", "FFFF00")
 """Colours of channels that have none, as ImageJ gives them."""
 
@@ -129,20 +123,21 @@ def _voxel(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], st
         for axis, (size, unit) in sizes.items()
         if unit in UNITS and 0 < size < float("inf")
     }
-    units = {unit for _, unit in found.values()}
-    if len(units) == 1:
-        return {axis: size for axis, (size, _) in found.items()}, UNITS[units.pop()]
+    said = {unit for _, unit in found.values()}
+    if len(said) == 1:
+        return {axis: size for axis, (size, _) in found.items()}, UNITS[said.pop()]
     known = {
-        axis: float(f"{size * METRES[unit] / 1e-6:.12g}")
+        axis: float(f"{size * units.METRES[UNITS[unit]] / 1e-6:.12g}")
         for axis, (size, unit) in found.items()
     }
     return known, "µm" if known else ""
 
 
 def _interval(size: float, unit: str) -> float | None:
-    if unit not in SECONDS or not 0 < size < float("inf"):
+    seconds = units.seconds(unit)
+    if seconds is None or not 0 < size < float("inf"):
         return None
-    return float(f"{size * SECONDS[unit]:.12g}") if SECONDS[unit] != 1 else size
+    return float(f"{size * seconds:.12g}") if seconds != 1 else size
 
 
 def _channels(said: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], Look]:
@@ -189,10 +184,9 @@ def attributes(
     dict
         ``multiscales`` and ``omero``, without a version.
     """
-    units = {short: long for long, short in UNITS.items()}
-    known = units.get(image.unit)
+    known = {short: long for long, short in UNITS.items()}.get(image.unit)
     sizes = dict.fromkeys(axes, 1.0)
-    if known:
+    if image.unit:  # what OME-Zarr has no word for is a scale without a unit
         sizes |= {a: float(v) for a, v in image.voxel.items() if a in axes}
     if image.interval and "T" in axes:
         sizes["T"] = float(image.interval)

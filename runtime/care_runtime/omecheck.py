@@ -62,7 +62,7 @@ def require_modest(xml: str | None, path: Path) -> None:
         )
         raise FileError(msg)
     for name in _opened(root, path):
-        if _leads_out(name, path):
+        if leads_out(name, path):
             msg = (
                 f"expected the files of a set beside {path}, found {name!r} in its "
                 "OME-XML, which leads elsewhere: do not use it, or place them together"
@@ -93,7 +93,7 @@ def _opened(root: ElementTree.Element, path: Path) -> Iterator[str]:
             yield name
 
 
-def _leads_out(name: str, path: Path) -> bool:
+def leads_out(name: str, path: Path) -> bool:
     """Tell whether a file is named that can be opened, and does not lie here or below.
 
     Of another machine, it would be asked for merely to see whether it is there.

@@ -193,8 +193,9 @@ def _calibrated(source: Image, job: Job, canvas: Canvas) -> Image:
     for axis, size in source.voxel.items():
         if axis in canvas.axes:
             # Samples run from the centre of the first pixel to that of the last.
-            steps = max(job.sizes[axis] - 1, 1), max(job.stretched(axis) - 1, 1)
-            voxel[axis] = size * steps[0] / steps[1]
+            before, after = job.sizes[axis], job.stretched(axis)
+            steps = max(before - 1, 1), max(after - 1, 1)
+            voxel[axis] = size if before == after else size * steps[0] / steps[1]
     channels = canvas.pixels.shape[canvas.axes.index("C")] if "C" in canvas.axes else 1
     look = source.look.of_count(channels)
     if not canvas.inverts or canvas.readout.undo != "affine":

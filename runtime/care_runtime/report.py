@@ -148,8 +148,20 @@ def _care_lines(care: Any) -> dict[str, str]:
     for key in ("data", "origin", "steps", "seed", "device"):
         if key in training:
             lines[f"trained: {key}"] = str(training[key])
-    for method, values in training.get("scores", {}).items():
-        lines[f"score: {method}"] = ", ".join(f"{k} {v:g}" for k, v in values.items())
+    return lines | _scores(training.get("scores"))
+
+
+def _scores(scores: Any, of: str = "") -> dict[str, str]:
+    """List scores by method, or by condition and method; others write other things."""
+    lines: dict[str, str] = {}
+    for name, values in scores.items() if isinstance(scores, dict) else ():
+        if not isinstance(values, dict):
+            continue
+        numbers = {k: v for k, v in values.items() if isinstance(v, int | float)}
+        if numbers:
+            said = ", ".join(f"{k} {v:g}" for k, v in numbers.items())
+            lines[f"score: {of}{name}"] = said
+        lines |= _scores(values, f"{of}{name}, ")
     return lines
 
 

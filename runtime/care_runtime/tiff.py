@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import tiffwindow
+from care_runtime import omeset, tiffwindow
 from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
 from care_runtime.naming import name
 from care_runtime.omecheck import require_modest
@@ -87,6 +87,8 @@ def source(
     import tifffile
 
     with _explained(path), tifffile.TiffFile(path) as tif:
+        xml = omeset.companion(tif, path)
+    with _explained(path), tifffile.TiffFile(path, omexml=xml) as tif:
         require_line(tif, path)
         require_modest(tif.ome_metadata, path)
         found, letters = _series(tif, path, series)
@@ -100,7 +102,7 @@ def source(
         naming = name(letters, shape, str(path), axes, prefer_z=prefer_z)
         sizes = naming.sizes
         channels = sizes[naming.axes.index("C")] if "C" in naming.axes else 1
-        said = calibration(tif, first.kind, channels, numbers[id(first)])
+        said = calibration(tif, first, channels, path)
         dtype = require_real(first.dtype, str(path))
 
     def load(window: Window, empty: Empty) -> NDArray[Any]:
@@ -113,18 +115,18 @@ def source(
 
     def part(series: Any, window: Window, empty: Empty) -> NDArray[Any]:
         number = numbers[id(series)]
-        return tiffwindow.part(series, window, empty, lambda: _whole(path, number))
+        return tiffwindow.part(series, window, empty, lambda: _whole(path, number, xml))
 
     inner = tiffwindow.grid(first)
     grid = naming.grid((1, *inner) if stack else inner)
     return Source(str(path), naming.axes, sizes, dtype, load, said, grid=grid)
 
 
-def _whole(path: Path, number: int) -> NDArray[Any]:
+def _whole(path: Path, number: int, xml: str | None) -> NDArray[Any]:
     """Decode a series, with all threads."""
     import tifffile
 
-    with tifffile.TiffFile(path) as tif:
+    with tifffile.TiffFile(path, omexml=xml) as tif:
         series = tif.series[number]
         tiffwindow.prepare(series)
         # Large images are mapped, from a file that vanishes.
@@ -170,7 +172,8 @@ def _found(path: Path, error: Exception) -> str:
 
 def _series(tif: Any, path: Path, asked: int | str | None) -> tuple[Sequence[Any], str]:
     """Choose the series to read: one, or those that are pages of one plain stack."""
-    first, *others = tif.series
+    found = omeset.here(tif.series, path) if tif.is_ome else list(tif.series)
+    first, *others = found
     same = [s for s in others if (s.shape, s.dtype) == (first.shape, first.dtype)]
     stack = bool(others) and same == others and first.kind in ("generic", "uniform")
     if asked is not None:
@@ -180,7 +183,7 @@ def _series(tif: Any, path: Path, asked: int | str | None) -> tuple[Sequence[Any
         return tif.series, f"I{first.axes}"
     if others:
         msg = (
-            f"{path} holds {len(others) + 1} images, of which only the first is read: "
+            f"{path} holds {len(found)} images, of which only the first is read: "
             "choose one with --series"
         )
         warnings.warn(msg, SeriesWarning, stacklevel=6)

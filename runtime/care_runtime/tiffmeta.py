@@ -4,51 +4,52 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import numpy as np
+
+from care_runtime import omeset, units
 from care_runtime.image import Calibration, Look
 
-METRES = {
-    "m": 1.0,
-    "cm": 1e-2,
-    "mm": 1e-3,
-    "µm": 1e-6,
-    "nm": 1e-9,
-    "Å": 1e-10,
-    "pm": 1e-12,
-}
-SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "µs": 1e-6, "min": 60.0, "h": 3600.0}
-MICROMETRE = {"um", "\u03bcm", "micron", "microns", "micrometer", "micrometre"}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INVERTED = np.repeat(np.arange(255, -1, -1, dtype=np.uint8)[None], 3, axis=0)
+"""Lookup table of images of which 0 is white."""
+
 UNCALIBRATED = {"", "pixel", "pixels", "reference frame", "referenceframe"}
 SPACE = "ZYX"
 
 
-def calibration(tif: Any, kind: str, channels: int, number: int = 0) -> Calibration:
-    """Return the calibration of an open file.
+def calibration(tif: Any, series: Any, channels: int, path: Path) -> Calibration:
+    """Return the calibration of an image in an open file.
 
     Parameters
     ----------
     tif
         Open ``tifffile.TiffFile``.
-    kind
-        Kind of its series, as tifffile names it: ``imagej``, ``ome`` or another.
+    series
+        The image; tifffile says of which kind it is: ``imagej``, ``ome`` or another.
     channels
         Size of the channel axis, 1 if there is none. Names are kept if their number
         is this.
-    number
-        Of the image in an OME-TIFF.
+    path
+        Of the file.
 
     Returns
     -------
     Calibration
         Sizes in one unit: the file's own, or µm if the file mixes several.
     """
-    if kind == "imagej":
+    if series.kind == "imagej":
         return _imagej(tif, channels)
-    if kind == "ome":
+    if series.kind == "ome":
+        number = omeset.number(series, tif.ome_metadata, path)
         return _ome(tif.ome_metadata, channels, number)
-    return Calibration("plain", *_resolution(tif))
+    inverted = series.keyframe.photometric == 0 and channels == 1
+    look = Look(luts=(INVERTED,) if inverted else ())
+    return Calibration("plain", *_resolution(tif), look=look)
 
 
 def _imagej(tif: Any, channels: int) -> Calibration:
@@ -88,7 +89,7 @@ def _ranges(meta: Any, channels: int) -> tuple[tuple[float, float], ...]:
 
 
 def _luts(values: Any, channels: int) -> tuple[Any, ...]:
-    found = values if isinstance(values, list) else []
+    found = values if isinstance(values, list) else [values]  # tifffile's, of one
     whole = all(getattr(lut, "shape", ()) == (3, 256) for lut in found)
     return tuple(found) if whole and len(found) == channels else ()
 
@@ -102,9 +103,9 @@ def _channels_of(labels: Any, channels: int) -> tuple[str, ...]:
     return tuple(names) if repeated == labels and any(names) else ()
 
 
-def _ome(xml: str, channels: int, number: int) -> Calibration:
+def _ome(xml: str, channels: int, number: int | None) -> Calibration:
     found = ElementTree.fromstring(xml).findall("{*}Image")
-    image = found[number] if number < len(found) else None
+    image = None if number is None else found[number]
     pixels = None if image is None else image.find("{*}Pixels")
     if image is None or pixels is None:
         return Calibration("ome")
@@ -155,30 +156,32 @@ def _one_unit(sizes: dict[str, tuple[Any, str]]) -> tuple[dict[str, float], str]
         name = unit_name(str(unit))
         if name and (value := _positive(size)) is not None:
             found[axis] = (value, name)
-    units = {unit for _, unit in found.values()}
-    if len(units) <= 1:
-        return {axis: size for axis, (size, _) in found.items()}, "".join(units)
+    said = {unit for _, unit in found.values()}
+    if len(said) <= 1:
+        return {axis: size for axis, (size, _) in found.items()}, "".join(said)
     known = {
-        axis: _short(size * METRES[unit] / METRES["µm"])
+        axis: _short(size * units.METRES[unit] / units.METRES["µm"])
         for axis, (size, unit) in found.items()
-        if unit in METRES
+        if unit in units.METRES
     }
     return known, "µm" if known else ""
 
 
 def unit_name(unit: str) -> str:
-    r"""Return ``"µm"`` for every name of it, ``""`` for pixels, others unchanged.
+    r"""Return ``"µm"`` for every name of it, ``""`` for pixels, unknown ones unchanged.
 
     ImageJ escapes what is not ASCII: ``\u00B5m``.
     """
-    text = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda m: chr(int(m[1], 16)), unit).strip()
-    if text.lower() in UNCALIBRATED:
-        return ""
-    return "µm" if text.lower() in MICROMETRE else text
+    text = _unescaped(unit).strip()
+    return "" if text.lower() in UNCALIBRATED else units.length(text)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\u([0-9A-Fa-f]{4})", lambda m: chr(int(m[1], 16)), text)
 
 
 def _seconds(value: Any, unit: str) -> float | None:
-    found, scale = _positive(value), SECONDS.get(unit_name(unit).replace("\u03bc", "µ"))
+    found, scale = _positive(value), units.seconds(_unescaped(unit))
     if found is None or scale is None:
         return None
     return found if scale == 1 else _short(found * scale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import planes, pyramid
+from care_runtime import planes, pyramid, units
 from care_runtime.errors import AxesError, ImageError
 from care_runtime.files import unwritable, written
 from care_runtime.pixels import chunks
@@ -204,7 +204,7 @@ def _imagej(
     options: dict[str, Any] = {"imagej": True, "metadata": meta}
     unit = unit_name(image.unit)
     if unit and image.voxel:
-        meta["unit"] = "um" if unit == "µm" else _escaped(unit)
+        meta["unit"] = {"µm": "um", "in": "inch"}.get(unit, _escaped(unit))
         options["resolution"] = (1 / image.voxel["X"], 1 / image.voxel["Y"])
         if "Z" in image.voxel:
             meta["spacing"] = float(image.voxel["Z"])
@@ -237,6 +237,8 @@ def _ome(image: Image, pixels: NDArray[Any], axes: str, notes: str) -> dict[str,
     """Return tifffile's options for OME-TIFF."""
     meta: dict[str, Any] = {"axes": axes, "Creator": SOFTWARE}
     unit = unit_name(image.unit)
+    if unit and unit not in units.OME:
+        unit = "reference frame"  # OME's word for a size of which no more is known
     for axis, size in image.voxel.items() if unit else ():
         meta[f"PhysicalSize{axis}"] = float(size)
         meta[f"PhysicalSize{axis}Unit"] = unit

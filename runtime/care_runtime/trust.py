@@ -75,7 +75,7 @@ class Trust:
         Raises
         ------
         OptionError
-            If the model predicts no distribution.
+            If the model predicts nothing that they could be read from.
         """
         found: list[Readout] = []
         if self.confidence is not None:
@@ -84,7 +84,7 @@ class Trust:
         found += [Draw(number, self.seed) for number in range(self.samples)]
         if self.flag is not None or self.flag_scale is not None:
             found.append(self._flag(spec))
-        if found:
+        if any(not isinstance(readout, Flag) for readout in found):
             distribution(spec)
         return found
 
@@ -115,10 +115,13 @@ class Trust:
 
     def _flag(self, spec: Spec) -> Flag:
         outputs = {tensor.id for tensor in spec.outputs}
-        if "disagreement" in outputs:
-            return Flag(self.flag, self.flag_scale)
-        given = [t for t in (self.flag, self.flag_scale) if t is not None]
-        return Flag(None, min(given))
+        flag = Flag(self.flag, self.flag_scale)
+        if "disagreement" not in outputs:
+            given = [t for t in (self.flag, self.flag_scale) if t is not None]
+            flag = Flag(None, min(given))
+        if flag.scale is not None and not {"scale", "std"} & outputs:
+            distribution(spec)
+        return flag
 
 
 def distribution(spec: Spec) -> tuple[str, str]:

@@ -239,7 +239,10 @@ def test_what_imagej_cannot_say_goes_to_ome(tmp_path: Path) -> None:
         ("\\u00B5m", "µm"),
         ("\\u03BCm", "µm"),
         ("nm", "nm"),
-        ("inch", "inch"),
+        ("inch", "in"),
+        ("millimeter", "mm"),
+        ("Nanometers", "nm"),
+        ("furlong", "furlong"),
         ("pixel", ""),
     ],
 )

@@ -249,6 +249,24 @@ def test_disagreement_of_an_ensemble_is_flagged() -> None:
     assert "disagreement > 0.3" in restored.provenance["flagged"]
 
 
+@pytest.mark.parametrize("asked", [Trust(flag=0.3), Trust(flag_scale=0.3)])
+def test_a_flag_needs_no_more_than_it_compares(asked: Trust) -> None:
+    """The command line computes what is needed, and asks the network of that alone."""
+    whole = ensemble().spec
+    needed = asked.needs(whole)
+    fewer = replace(whole, outputs=tuple(t for t in whole.outputs if t.id in needed))
+    assert len(fewer.outputs) == 2
+    assert asked.readouts(fewer) == asked.readouts(whole)
+
+
+def test_what_is_not_predicted_cannot_be_flagged() -> None:
+    found = spec("mean", "disagreement")
+    assert Trust(flag=0.3).needs(found) == ("mean", "disagreement")
+    with pytest.raises(OptionError, match="no distribution") as error:
+        Trust(flag_scale=0.3).needs(found)
+    one_line(error.value)
+
+
 def test_scale_of_one_network_is_flagged() -> None:
     image = frame()
     for trust in (Trust(flag=0.1537), Trust(flag_scale=0.1537)):

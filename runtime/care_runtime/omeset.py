@@ -1,0 +1,162 @@
+"""OME sets: images of which several OME-TIFF files hold the planes.
+
+Each file of a set tells of all its images, or names a companion file that does. Which
+image is meant by one file alone, and which files belong to it, is found here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from care_runtime.errors import SeriesWarning
+from care_runtime.omecheck import leads_out, require_modest
+from care_runtime.tiffcheck import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.tf2", ".ome.tf8", ".ome.btf")
+"""Names of files that may belong to a set."""
+
+MOST = 1 << 28
+"""Bytes of a companion file; it is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """Some planes of an image.
+
+    Parameters
+    ----------
+    file
+        Name of the file that holds them, in small letters.
+    start, stop
+        Pages of the file; it is not always said where they end.
+    """
+
+    file: str
+    start: int
+    stop: float
+
+    def hold(self, page: Any) -> bool:
+        """Tell whether a page of an open file is one of them."""
+        name = page.parent.filename.lower()
+        return bool(name == self.file and self.start <= page.index < self.stop)
+
+
+def companion(tif: Any, path: Path) -> str | None:
+    """Read the OME-XML of a file that names another one for it; None if it does not.
+
+    Warns
+    -----
+    SeriesWarning
+        If the other file is not there: its image is known by its pixels alone then.
+
+    Raises
+    ------
+    FileError
+        If that XML is none to be read.
+    """
+    said = tif.ome_metadata
+    root = _root(said) if said and "BinaryOnly" in said else None
+    binary = None if root is None else root.find("{*}BinaryOnly")
+    if binary is None:
+        return None
+    name = binary.get("MetadataFile", "")
+    place = path.parent / name
+    xml = None if not name or leads_out(name, path) else _text(place)
+    if xml is None or _root(xml) is None:
+        msg = (
+            f"{path} names {name!r} for its axes and calibration, which cannot be read:"
+            " place it beside, or give --axes and check the voxel size"
+        )
+        warnings.warn(msg, SeriesWarning, stacklevel=2)
+        return None
+    require_modest(xml, path)
+    return xml
+
+
+def planes(xml: str, path: Path) -> list[list[Planes]]:
+    """List where the planes of every image lie, in the order of the images."""
+    root = _root(xml)
+    if root is None:
+        return []
+    own = path.name.lower()
+    return [
+        [_planes(data, root, own) for data in image.iterfind("{*}Pixels/{*}TiffData")]
+        for image in root.iterfind("{*}Image")
+    ]
+
+
+def number(series: Any, xml: str, path: Path) -> int | None:
+    """Say which image of the XML a series is; tifffile leaves out those of no pages."""
+    first = next((page for page in series if page is not None), None)
+    images = planes(xml, path)
+    found = [i for i, each in enumerate(images) if any(p.hold(first) for p in each)]
+    return found[0] if first is not None and found else None
+
+
+def here(series: Sequence[Any], path: Path) -> list[Any]:
+    """List the series of which planes lie in this very file; all, if there is none."""
+    own = path.name.lower()
+    found = [
+        s for s in series if any(p and p.parent.filename.lower() == own for p in s)
+    ]
+    return found or list(series)
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """List the files, in order, that hold the image of which this one holds planes.
+
+    What is no OME-TIFF, or cannot be read, is a set of its own.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        return (path,)
+    import tifffile
+
+    try:
+        with quiet(), tifffile.TiffFile(path) as tif, warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeriesWarning)
+            xml = companion(tif, path) or tif.ome_metadata or ""
+        own = path.name.lower()
+        images = [{each.file for each in image} for image in planes(xml, path)]
+        names = next((found for found in images if own in found), {own})
+        beside = {each.name.lower(): each for each in path.parent.iterdir()}
+    except Exception:  # whatever is wrong is told when it is read
+        return (path,)
+    return tuple(sorted({beside[name] for name in names if name in beside} | {path}))
+
+
+def _planes(data: ElementTree.Element, root: ElementTree.Element, own: str) -> Planes:
+    uuid, name = data.find("{*}UUID"), own
+    if uuid is not None and uuid.text != root.get("UUID"):
+        name = uuid.get("FileName", own).lower()
+    start, one = int(data.get("IFD", 0)), "" if data.get("IFD") is None else "1"
+    count = data.get("PlaneCount", data.get("NumPlanes", one))
+    return Planes(name, start, start + int(count) if count else float("inf"))
+
+
+def _root(xml: str | None) -> ElementTree.Element | None:
+    try:
+        return None if xml is None else ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return None
+
+
+def _text(place: Path) -> str | None:
+    """Read XML: of a companion file, or of a TIFF that says all for its set."""
+    import tifffile
+
+    try:
+        if place.name.lower().endswith(SUFFIXES):
+            with tifffile.TiffFile(place) as tif:
+                return tif.ome_metadata
+        if place.stat().st_size <= MOST:
+            return place.read_text("utf-8")
+    except Exception:  # it is not there, or no such file
+        return None
+    return None
