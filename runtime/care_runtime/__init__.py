@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from care_runtime.errors import (
@@ -35,7 +36,6 @@ from care_runtime.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from care_runtime.package import Package
     from care_runtime.reading import Place
@@ -211,11 +211,12 @@ def read(
     """
     from care_runtime import reading
 
-    return reading.read(place, axes, selection=selection)
+    where = reading.place(place) if isinstance(place, str) else place
+    return reading.read(where, axes, selection=selection)
 
 
 def write(
-    path: Path,
+    path: Path | str,
     image: Image,
     *,
     description: Mapping[str, str] | None = None,
@@ -241,4 +242,4 @@ def write(
     """
     from care_runtime import writing
 
-    writing.write(path, image, description=description, form=form)
+    writing.write(Path(path), image, description=description, form=form)

@@ -19,6 +19,9 @@ def check(axes: str, shape: tuple[int, ...]) -> str:
     AxesError
         If a letter is unknown or repeated, Y or X is missing, or the number is wrong.
     """
+    if not isinstance(axes, str):
+        msg = f"expected axes as letters in one text, as 'ZYX', found {axes!r}"
+        raise AxesError(msg)
     axes = axes.upper()
     unknown = [letter for letter in axes if letter not in AXES]
     if unknown or len(set(axes)) != len(axes):

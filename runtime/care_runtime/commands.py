@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,10 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; tell an error in one line and exit."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                # Else a name that a terminal has no signs for would end a batch.
+                stream.reconfigure(errors="backslashreplace")
         try:
             with _told():
                 return super().invoke(ctx)
@@ -38,6 +44,15 @@ class Commands(click.Group):
             click.echo(line(f"error: {error}"), err=True)
             usage = isinstance(error, ModelNotFoundError | OptionError)
             ctx.exit(USAGE if usage else FAILED)
+        except OSError as error:
+            if not error.filename:  # as where the reader of a pipe has gone
+                raise
+            told = (
+                f"error: expected to reach {error.filename!r}, found that the system "
+                f"refuses it ({error.strerror}): check its name and permissions"
+            )
+            click.echo(line(told), err=True)
+            ctx.exit(FAILED)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import shutil
@@ -14,6 +15,20 @@ from care_runtime.errors import FileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+NAMED = 255 - len(f"..{2**22}.partial")
+"""Bytes of a name, with room for what is put around it while a file is written."""
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a file is there, as far as one is allowed to see."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder is there, as far as one is allowed to see."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def unwritable(path: Path, error: OSError) -> FileError:
@@ -146,12 +161,15 @@ def require_place(path: Path) -> None:
     Raises
     ------
     FileError
-        If it is a folder, lies in a file, or may not be written.
+        If it is a folder, lies in a file, may not be written, or has too long a name.
     """
-    if path.is_dir():
+    if is_folder(path):
         raise unwritable(path, IsADirectoryError(0, "it is a folder"))
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if not nearest.is_dir():
+    if len(os.fsencode(path.name)) > NAMED:
+        long = f"its name has more than {NAMED} bytes"
+        raise unwritable(path, OSError(errno.ENAMETOOLONG, long))
+    nearest = next(folder for folder in path.absolute().parents if exists(folder))
+    if not is_folder(nearest):
         raise unwritable(path, NotADirectoryError(0, f"{nearest} is a file"))
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise unwritable(path, PermissionError(0, f"{nearest} may not be written"))

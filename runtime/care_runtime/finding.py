@@ -6,7 +6,7 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from care_runtime import npy, omeset
+from care_runtime import files, npy, omeset
 from care_runtime.errors import FileError
 from care_runtime.reading import NPY, SUFFIXES, TIFF, ZARR, kind
 from care_runtime.vendor import PLUGINS
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from care_runtime.reading import Place
+
+OTHERS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".h5", ".hdf5", ".mrc", ".npz")
+"""Endings of images that are never written; a folder is hardly called so."""
 
 WRITTEN = (*TIFF, *NPY, *ZARR)
 """Names of images that can be written."""
@@ -46,20 +49,24 @@ def sources(inputs: Sequence[Place]) -> list[Place]:
 def _found(place: Place) -> list[Place]:
     if isinstance(place, str) or place == npy.PIPE:
         return [place]
-    if not place.exists() and any(mark in str(place) for mark in "*?["):
+    if not files.exists(place) and any(mark in str(place) for mark in "*?["):
         matches = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207
         if not matches:
             msg = f"expected files that fit {place}, found none: check the folder"
             raise FileError(msg)
         return [each for match in matches for each in _found(Path(match))]
-    if not place.is_dir() or kind(place) == "zarr":
+    if not files.is_folder(place) or kind(place) == "zarr":
         return [place]
-    found: list[Place] = [
-        *sorted(
-            p
-            for p in place.iterdir()
-            if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+    try:
+        inside = sorted(place.iterdir())
+    except OSError as error:
+        msg = (
+            f"expected a folder that can be read, found {place} ({error.strerror}): "
+            "check its permissions"
         )
+        raise FileError(msg) from error
+    found: list[Place] = [
+        p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
     ]
     if not found:
         msg = f"the folder {place} holds no image; known are {', '.join(SUFFIXES)}"
@@ -74,7 +81,7 @@ def name_of(place: Place) -> str:
     return place.rstrip("/").split("?")[0].rsplit("/", 1)[-1]
 
 
-def targets(files: Sequence[Place], out: Path) -> list[Path]:
+def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     """Decide where each restoration goes: a file for a single image, else a folder.
 
     In a folder, images keep their names and kinds; those of microscopes become
@@ -83,20 +90,28 @@ def targets(files: Sequence[Place], out: Path) -> list[Path]:
     Raises
     ------
     FileError
-        If two would go to one place, or one would replace its own source.
+        If two would go to one place, one would replace its own source, or the name is
+        that of a kind of image that is not written.
     """
     named = out == npy.PIPE or out.suffix.lower() in WRITTEN
-    named = named and (out.suffix.lower() in ZARR or not out.is_dir())
-    if named and len(files) > 1:
-        msg = f"{out} is a file, but there are {len(files)} images: name a folder"
+    named = named and (out.suffix.lower() in ZARR or not files.is_folder(out))
+    strange = out.suffix.lower() in (*PLUGINS, *OTHERS) and not files.is_folder(out)
+    if strange and not named:
+        msg = (
+            f"expected a folder, or a name that ends in {', '.join(WRITTEN)}, found "
+            f"{out}: images of the kind {out.suffix} are not written"
+        )
         raise FileError(msg)
-    places = [out if named else out / _target_name(file) for file in files]
+    if named and len(sources) > 1:
+        msg = f"{out} is a file, but there are {len(sources)} images: name a folder"
+        raise FileError(msg)
+    places = [out if named else out / _target_name(file) for file in sources]
     if len(set(places)) < len(places):
         twice = next(p for p in places if places.count(p) > 1)
         msg = f"two images would go to {twice}: restore them into folders of their own"
         raise FileError(msg)
-    for file, place in zip(files, places, strict=True):
-        both = isinstance(file, Path) and place.exists() and file.exists()
+    for file, place in zip(sources, places, strict=True):
+        both = isinstance(file, Path) and files.exists(place) and files.exists(file)
         if both and place.samefile(file):
             msg = (
                 f"{place} would replace the image it is made from: name another output"

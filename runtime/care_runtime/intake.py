@@ -11,7 +11,7 @@ import numpy as np
 from care_runtime import axes as axes_
 from care_runtime import lazy
 from care_runtime.bases import Cached
-from care_runtime.errors import AxesError, OptionError
+from care_runtime.errors import AxesError, ImageError, OptionError
 from care_runtime.feed import require_one_grid
 from care_runtime.image import Image
 from care_runtime.source import Source
@@ -99,6 +99,12 @@ def array_of(array: Any) -> NDArray[Any]:
 
 def _source(array: Any) -> Source:
     """Read an array of another library by parts, chunk by chunk if it has any."""
+    if any(n != n for n in array.shape):  # NaN, as dask has where nobody counted
+        msg = (
+            f"expected an array of known size, found {array.shape} of the "
+            f"{type(array).__name__}: call its compute_chunk_sizes() first"
+        )
+        raise ImageError(msg)
     shape = tuple(int(n) for n in array.shape)
     foreign = lazy.Foreign(array)
     chunks = getattr(array, "chunksize", None) or getattr(array, "chunks", None) or ()

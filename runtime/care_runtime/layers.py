@@ -27,7 +27,6 @@ class Layers:
     def of(cls, work: Work, pixels: Any) -> Layers:
         """Make the graph of a dask array, or of a file that tasks read themselves."""
         from dask.base import tokenize
-        from dask.graph_manipulation import clone
         from dask.highlevelgraph import HighLevelGraph
 
         if isinstance(pixels, Source):
@@ -38,7 +37,7 @@ class Layers:
         else:
             token = tokenize(pixels.name, work.recipe, str(work))
             # Chunks that are counted are read anew to be restored, and not kept.
-            again = clone(pixels)
+            again = _again(pixels, token)
             readers = tuple(
                 graph.Chunked(a.name, a.chunks, f"care-{use}-{token}")
                 for a, use in ((again, "look"), (pixels, "piece"))
@@ -77,3 +76,26 @@ class Layers:
         )
         blank = line(f"care-blank-{token}", made.blank, first)
         return cls(outputs, blank, line(f"care-clipped-{token}", made.clipped, second))
+
+
+def _again(pixels: Any, token: str) -> Any:
+    """Copy an array's tasks under other names, so that they are run once more.
+
+    dask's own ``clone`` leaves in some tasks the names of the ones they were copied
+    from, and dask fails to fuse them.
+    """
+    import dask.array
+    from dask._task_spec import convert_legacy_graph
+    from dask.base import clone_key
+    from dask.highlevelgraph import HighLevelGraph
+
+    (plain,) = dask.optimize(pixels)
+    tasks = convert_legacy_graph(dict(plain.dask))
+    names = {key: clone_key(key, token) for key in tasks}
+    copies = {
+        names[key]: node.substitute(names, key=names[key])
+        for key, node in tasks.items()
+    }
+    name = clone_key(plain.name, token)
+    graph = HighLevelGraph({name: copies}, {name: set()})
+    return dask.array.Array(graph, name, chunks=plain.chunks, meta=plain._meta)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from care_runtime.errors import ImageError
+from care_runtime.errors import FileError, ImageError
 from care_runtime.source import blocks
 
 if TYPE_CHECKING:
@@ -182,7 +182,16 @@ class Foreign:
 
     def write(self, part: Window, values: NDArray[Any]) -> None:
         """Write a part."""
-        self.array[part] = values
+        try:
+            self.array[part] = values
+        except Exception as error:  # stores raise anything
+            kind, why = type(self.array).__name__, " ".join(str(error).split())[:160]
+            msg = (
+                f"expected to write into the {kind} that was given for the result, "
+                f"found that it refuses ({type(error).__name__}: {why}): open it for "
+                "writing, or give another"
+            )
+            raise FileError(msg) from error
 
 
 def is_foreign(array: Any) -> bool:

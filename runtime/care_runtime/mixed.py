@@ -12,6 +12,7 @@ import numpy as np
 
 from care_runtime import lazy
 from care_runtime.axes import canonical
+from care_runtime.contract import supported
 from care_runtime.errors import AxesError, ChannelWarning, OptionError
 from care_runtime.image import AXES, Image
 from care_runtime.intake import image_of
@@ -164,20 +165,18 @@ class Mixed:
         image = image_of(image, axes)
         size = image.pixels.shape[image.axes.index("C")] if "C" in image.axes else 1
         found = self._numbers(size, image.channels, "the image")
-        labels = self.labels or tuple(
-            channel_words(image.channels, n) for n, _ in found
-        )
+        words = (channel_words(image.channels, n) for n, _ in found)
+        labels = self.labels or tuple(words)
+        _require_one_size([each.spec for _, each in found], wishes.get("factor"))
         parts = []
         for place, (number, restorer) in enumerate(found):
             _require_alone(restorer.spec)
             told = progress and _told(progress, place, len(found))
-            one = _channel(image, number)
-            book = ledger and ledger.part(place)
-            parts.append(
-                restorer(one, empty=empty, progress=told, ledger=book, **wishes)
-            )
+            one, book = _channel(image, number), ledger and ledger.part(place)
+            made = restorer(one, empty=empty, progress=told, ledger=book, **wishes)
+            parts.append(made)
         joined = _joined(image, [n for n, _ in found], parts, labels, empty)
-        return copied(joined, out)
+        return copied(joined, out, wishes.get("dtype", "auto"))
 
 
 def _require_alone(spec: Spec) -> None:
@@ -187,6 +186,21 @@ def _require_alone(spec: Spec) -> None:
         if count > 1:
             msg = f"the model {spec.name!r} reads {count} {what} together: use it alone"
             raise AxesError(msg)
+
+
+def _require_one_size(specs: Sequence[Spec], factor: float | None) -> None:
+    """Refuse models of which one projects, or stretches, before any is run."""
+    forms: dict[tuple[bool, bool], str] = {}
+    for spec in specs:
+        care = supported(spec)
+        projects = "Z" in spec.input.letters and "Z" not in spec.outputs[0].letters
+        forms[projects, care.resample is not None and factor != 1] = spec.name
+    if len(forms) > 1:
+        msg = (
+            f"expected models that give images of one size, found {[*forms.values()]},"
+            " of which one projects or stretches Z: use them one by one"
+        )
+        raise OptionError(msg)
 
 
 def _told(

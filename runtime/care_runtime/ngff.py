@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from care_runtime import units
@@ -73,12 +73,12 @@ def parse(attributes: Mapping[str, Any], number: int, where: str) -> Multiscale:
         first = image["datasets"][0]
         axes = [_axis(axis) for axis in image.get("axes", UNNAMED)]
         scale = _scale(image, first, len(axes))
-        omero = (attributes["ome"] if modern else attributes).get("omero", {})
+        omero = (attributes["ome"] if modern else attributes).get("omero") or {}
         letters = "".join(letter for letter, _ in axes)
         sized = dict(zip(letters, scale, strict=True))
         voxel, unit = _voxel({a: (sized[a], u) for a, u in axes if a in "ZYX"})
         flavour: Flavour = "zarr-0.5" if modern else "zarr-0.4"
-        names, look = _channels(omero.get("channels", []))
+        names, look = _channels(omero.get("channels") or [])
         interval = _interval(sized.get("T", 0), dict(axes).get("T", ""))
         path = str(first["path"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -90,6 +90,12 @@ def parse(attributes: Mapping[str, Any], number: int, where: str) -> Multiscale:
     name = str(image.get("name", "") or "")
     said = Calibration(flavour, voxel, unit, interval, names, name, look)
     return Multiscale(path, letters, said)
+
+
+def of_count(said: Calibration, channels: int) -> Calibration:
+    """Leave out what is not said of as many channels as there are."""
+    names = said.channels if len(said.channels) == channels else ()
+    return replace(said, channels=names, look=said.look.of_count(channels))
 
 
 def _axis(axis: Any) -> tuple[str, str]:

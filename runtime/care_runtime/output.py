@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,22 +64,64 @@ def taken(out: Any, readouts: Sequence[Readout], empty: Empty) -> Make:
     ) -> NDArray[Any]:
         if name not in given:
             return empty(shape, dtype)
-        return _fitting(given[name], name, shape, dtype, wish)
+        return fitting(given[name], name, shape, dtype, wish)
 
     return make
 
 
-def _fitting(
+def require_apart(out: Any, sources: Sequence[NDArray[Any]]) -> None:
+    """Refuse to write into an image: other tiles have yet to be read from it.
+
+    Raises
+    ------
+    OptionError
+        If an array to write into shares memory, or the file of a map, with an image.
+    """
+    given = out.values() if isinstance(out, Mapping) else [out]
+    for array, source in product(given, sources):
+        if not isinstance(array, np.ndarray) or not isinstance(source, np.ndarray):
+            continue
+        if _file(array) == _file(source) is not None or np.shares_memory(array, source):
+            msg = (
+                "expected an array apart from the image to write into, found one that "
+                "shares its pixels, which other tiles have yet to read: give another"
+            )
+            raise OptionError(msg)
+
+
+def _file(array: Any) -> str | None:
+    """Name the file that an array, or what it is a view of, maps."""
+    while array is not None:
+        if isinstance(array, np.memmap) and array.filename is not None:
+            return str(array.filename)
+        array = getattr(array, "base", None)
+    return None
+
+
+def fitting(
     array: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wish: str
 ) -> NDArray[Any]:
-    """Refuse an array that does not hold an image as it is."""
-    found = tuple(array.shape), np.dtype(array.dtype)
+    """Return an array as one to write an image into.
+
+    Raises
+    ------
+    OptionError
+        If it does not hold the image as it is, or may not be written.
+    """
+    found = tuple(array.shape), np.dtype(array.dtype).newbyteorder("=")
     # Without a wish, the array says what is wanted, as long as it holds the numbers.
     floats = wish == "auto" and found[1].kind == "f"
-    if found[0] != shape or (found[1] != dtype and not floats):
+    same = found[1] == dtype.newbyteorder("=")
+    if found[0] != shape or not (same or floats):
         msg = (
             f"expected an array of shape {shape} and type {dtype} to write {name!r} "
             f"into, found one of {found[0]} and {found[1]}"
+        )
+        raise OptionError(msg)
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        msg = (
+            f"expected an array to write {name!r} into, found one that is read only: "
+            "give another, or open its file for writing"
         )
         raise OptionError(msg)
     if isinstance(array, np.ndarray | lazy.Lazy):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from care_runtime import npy, tiff, vendor
+from care_runtime import files, npy, tiff, vendor
 from care_runtime.errors import FileError, OptionError
 from care_runtime.vendor import PLUGINS
 
@@ -50,9 +50,9 @@ def kind(where: Place) -> str:
     if isinstance(where, str):
         return "zarr"
     suffix = where.suffix.lower()
-    if where.is_dir():
+    if files.is_folder(where):
         marks = (".zattrs", ".zgroup", ".zarray", "zarr.json")
-        found = suffix in ZARR or any((where / mark).exists() for mark in marks)
+        found = suffix in ZARR or any(files.exists(where / mark) for mark in marks)
         return "zarr" if found else "tiff"
     if suffix in PLUGINS:
         return "vendor"

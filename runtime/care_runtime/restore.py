@@ -15,7 +15,7 @@ from care_runtime.errors import BlankImageWarning
 from care_runtime.foreign import completed
 from care_runtime.intake import images_of
 from care_runtime.options import factor_of
-from care_runtime.output import canvases, images, taken
+from care_runtime.output import canvases, images, require_apart, taken
 from care_runtime.pixels import chunks
 from care_runtime.readout import Flag
 from care_runtime.restored import Restored
@@ -167,6 +167,7 @@ class Restorer:
         )
         for each in sources:
             pixels_.check(each.pixels)
+        require_apart(out, [each.pixels for each in sources])
         made = taken(out, readouts, empty)
         drawn = canvases(self.spec, job, readouts, image.pixels.dtype, dtype, made)
         blank, job = fill_somehow(

@@ -10,6 +10,7 @@ import numpy as np
 
 from care_runtime import lazy
 from care_runtime.errors import OptionError
+from care_runtime.output import fitting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Restored(Outputs):
         return np.array(self.image, dtype=dtype, copy=copy)
 
 
-def copied(restored: Restored, out: Any) -> Restored:
+def copied(restored: Restored, out: Any, wish: str = "auto") -> Restored:
     """Copy images into the arrays that are given for them.
 
     Parameters
@@ -90,11 +91,13 @@ def copied(restored: Restored, out: Any) -> Restored:
         What was restored.
     out
         Array for the main image, arrays by output, or None.
+    wish
+        Type that was asked for, as `output.fitting` takes it.
 
     Raises
     ------
     OptionError
-        If an array is of another shape, or for what was not made.
+        If an array does not fit, or is for what was not made.
     """
     given = out if isinstance(out, Mapping) else {restored.main: out}
     images = dict(restored.images)
@@ -102,15 +105,11 @@ def copied(restored: Restored, out: Any) -> Restored:
         if array is None:
             continue
         image = images.get(name)
-        found = getattr(image and image.pixels, "shape", None)
-        if image is None or tuple(array.shape) != found:
-            msg = (
-                f"expected an array of shape {found} to write {name!r} into, found one "
-                f"of {tuple(array.shape)}"
-            )
+        if image is None:
+            msg = f"expected arrays for {', '.join(images)}, found one for {name!r}"
             raise OptionError(msg)
-        foreign = not isinstance(array, np.ndarray)
-        target = lazy.view(lazy.Foreign(array)) if foreign else array
+        pixels = image.pixels
+        target = fitting(array, name, tuple(pixels.shape), pixels.dtype, wish)
         lazy.copy(image.pixels, target)
         images[name] = replace(image, pixels=target)
     return replace(restored, images=images)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import omeset, tiffwindow
+from care_runtime import files, omeset, tiffwindow
 from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
 from care_runtime.naming import name
 from care_runtime.omecheck import require_modest
@@ -155,7 +155,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _found(path: Path, error: Exception) -> str:
     """Return what is wrong with a file, and what to do."""
-    if path.is_dir():
+    if files.is_folder(path):
         return "a folder; name a file in it"
     if isinstance(error, FileNotFoundError):
         return "no such file; check its name"

@@ -107,6 +107,8 @@ class Watch:
         Images that are not complete.
     done
         Images that are dealt with, as they were then.
+    places
+        Which image each restoration is of.
     """
 
     folders: tuple[Path, ...]
@@ -115,6 +117,7 @@ class Watch:
     pace: Pace = field(default_factory=Pace)
     waiting: dict[Path, Seen] = field(default_factory=dict)
     done: dict[Path, Mark] = field(default_factory=dict)
+    places: dict[Path, Path] = field(default_factory=dict)
 
 
 def folders(inputs: Sequence[Place], output: Path) -> tuple[Path, ...]:
@@ -223,8 +226,17 @@ def _looked_at(watch: Watch, file: Path, run: Run) -> Result | None:
     except FileError as error:
         watch.done[file] = now
         return Result(file, watch.output, "failed", str(error))
+    owner = watch.places.setdefault(target, file)
+    if owner != file:
+        watch.done[file] = now
+        why = (
+            f"{file}: {target} is that of {owner}: watch their folders one by one, "
+            "with outputs of their own"
+        )
+        return Result(file, target, "failed", why)
     if before is None and target.exists() and not watch.chosen.overwrite:
         watch.done[file] = now
+        watch.waiting.pop(file, None)
         why = f"{file}: {target} is there already"
         return Result(file, target, "skipped", why)
     seen, clock = watch.waiting.get(file), pace.clock()

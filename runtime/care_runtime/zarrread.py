@@ -133,17 +133,19 @@ def _image(
         return _one_of(zarr, node, said, where, series)
     number = _number(found, where, series)
     image = ngff.parse(said, number, where)
-    return node[image.path], image.axes, image.calibration
+    array = node[image.path]
+    sizes = dict(zip(image.axes, array.shape, strict=False))
+    return array, image.axes, ngff.of_count(image.calibration, sizes.get("C", 1))
 
 
 def _number(found: list[Any], where: str, series: int | str | None) -> int:
-    for number, each in enumerate(found):
-        if series in (number, each.get("name") or None):
-            if series is None and len(found) > 1:
-                _warn(where, len(found))
-            return number
     if series is None:
+        if len(found) > 1:
+            _warn(where, len(found))
         return 0
+    for number, each in enumerate(found):
+        if series in (number, str(number), each.get("name")):
+            return number
     names = ", ".join(f"{i} ({each.get('name', '')})" for i, each in enumerate(found))
     msg = f"expected an image of {where} as series, found {series!r}: it has {names}"
     raise OptionError(msg)

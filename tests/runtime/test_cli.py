@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 
+import care_runtime
 from care_runtime.cli import main
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -188,6 +190,74 @@ def test_list_info_verify_and_fetch():
     assert "passed" in run("verify", MODEL).stdout
     assert json.loads(run("verify", MODEL, "--json").stdout)["tiled"]["mean"] == 0
     assert MODEL in run("fetch", MODEL).stdout
+
+
+@pytest.mark.parametrize("name", care_runtime.names())
+def test_every_model_of_the_zoo_is_told_of(name):
+    told = run("info", name)
+    assert told.exit_code == 0, told.output
+    assert "score: " in told.stdout
+
+
+def test_an_ensemble_flags_from_the_command_line(tmp_path):
+    pixels = noisy((6, 48, 48))
+    tifffile.imwrite(tmp_path / "i.tif", pixels, metadata={"axes": "ZYX"}, imagej=True)
+    words = ["restore", tmp_path / "i.tif", "-m", "project_flywing", "--device", "cpu"]
+    found = run(*words, "-o", tmp_path / "o.tif", "--flag", 0.1)
+    assert found.exit_code == 0, found.output
+    assert "disagreement > 0.1" in found.stdout
+    assert tifffile.imread(tmp_path / "o_flag.ome.tif").shape == (48, 48)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".tif", "x" * 300])
+def test_names_that_no_disk_holds(tmp_path, image, name):
+    for words in ((tmp_path / name, "-o", tmp_path / "o.tif"), (image, "-o", name)):
+        found = run("restore", "-m", MODEL, *words)
+        assert found.exit_code == 1
+        assert isinstance(found.exception, SystemExit)
+        assert found.stderr.startswith("error: ")
+        assert found.stderr.count("\n") == 1
+
+
+def test_a_name_with_no_room_to_write_is_refused_before_the_work(tmp_path, image):
+    place = tmp_path / ("x" * 244 + ".tif")
+    found = run("restore", image, "-m", MODEL, "-o", place)
+    assert found.exit_code == 1
+    assert "too long" in found.stderr or "bytes" in found.stderr
+    assert "--resume" not in found.stderr
+    assert list(tmp_path.iterdir()) == [image]
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.czi", "out.h5"])
+def test_what_is_not_written_is_no_folder(tmp_path, image, name):
+    found = run("restore", image, "-m", MODEL, "-o", tmp_path / name)
+    assert found.exit_code == 1
+    assert "not written" in found.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_that_is_shut_is_one_line(tmp_path, monkeypatch):
+    def shut(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "in").mkdir()
+    monkeypatch.setattr(Path, "iterdir", shut)
+    found = run("restore", tmp_path / "in", "-m", MODEL, "-o", tmp_path / "out")
+    assert found.exit_code == 1
+    assert found.stderr.count("\n") == 1
+    assert "Permission denied" in found.stderr
+
+
+def test_a_terminal_without_the_signs_of_a_name(tmp_path):
+    for name in ("a\u8a66.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / name, noisy((24, 24)))
+    words = [sys.executable, "-m", "care_runtime", "restore", str(tmp_path)]
+    words += ["-m", MODEL, "-o", str(tmp_path / "out"), "--device", "cpu"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(words, capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert b"a\\u8a66.tif" in done.stdout
+    assert (tmp_path / "out" / "b.tif").exists()
 
 
 def test_verify_finds_a_package_that_lies(tmp_path):

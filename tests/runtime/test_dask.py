@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+dask = pytest.importorskip("dask", reason="needs the extra 'dask'")
 da = pytest.importorskip("dask.array", reason="needs the extra 'dask'")
 lazily = pytest.importorskip("care_runtime.dask")
 Model = Any
@@ -459,3 +460,44 @@ def test_no_scheduler_is_an_error_of_one_line(monkeypatch: Any) -> None:
     monkeypatch.setattr(cluster, "WAIT", "0.3 s")
     with pytest.raises(EngineError, match="none"), cluster.connected("tcp://[::1]:9"):
         pass
+
+
+def graphs() -> dict[str, Any]:
+    """Make lazy images as people do: cut, joined, computed with, read by delay."""
+    image = noise("TYX", T=3, Y=90, X=85)
+    whole = da.from_array(image, chunks=(1, 33, 47))
+    delayed = dask.delayed(lambda number: image[number])
+    frames = [da.from_delayed(delayed(i), (90, 85), np.uint16) for i in range(3)]
+    return {
+        "rechunked": whole.rechunk((1, 64, 64)) + 1,
+        "cut": whole[:, 10:] + 1,
+        "turned": whole[:, ::-1].transpose(1, 2, 0).transpose(2, 0, 1),
+        "delayed": da.stack(frames),
+        "overlapped": whole.map_overlap(
+            lambda part: part + 1, depth=(0, 3, 3), boundary="reflect", dtype=np.uint16
+        ),
+        "joined": da.concatenate([whole[:1] + 1, whole[1:]]),
+    }
+
+
+@pytest.mark.parametrize("name", graphs())
+def test_any_graph_of_dask(restorer: Any, model: Model, name: str) -> None:
+    pixels = graphs()[name]
+    expected = restorer("unet2d")(pixels.compute(scheduler="sync"), "TYX").image
+    lazy = lazily.restore(pixels, model("unet2d"), axes="TYX", engine="onnxruntime")
+    np.testing.assert_array_equal(lazy.image.compute(scheduler="sync"), expected)
+
+
+def test_chunks_are_read_twice_and_not_kept(model: Model) -> None:
+    """Once to be counted, once to be restored: no task waits for both."""
+    count: list[int] = []
+
+    def read(part: Any) -> Any:
+        count.append(1)
+        return part + 1
+
+    image = da.from_array(noise("TYX", T=3, Y=40, X=40), chunks=(1, 40, 40))
+    pixels = image.map_blocks(read, dtype=np.uint16, meta=np.zeros((0, 0, 0), "u2"))
+    lazy = lazily.restore(pixels, model("unet2d"), axes="TYX", engine="onnxruntime")
+    lazy.image.compute(scheduler="sync")
+    assert len(count) == 2 * 3

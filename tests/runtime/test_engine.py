@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,3 +113,21 @@ def test_shapes_that_do_not_fit(
         engine("unet2d")(np.zeros(shape, np.float32))
     assert str(shape) in one_line(error.value)
     assert capfd.readouterr() == ("", "")
+
+
+def test_it_reports_to_nobody(tmp_path: Path) -> None:
+    """ONNX Runtime tells Microsoft of its sessions, by what it keeps at home."""
+    code = (
+        "import numpy, os, care_runtime; "
+        "run = care_runtime.load('denoise_widefield', device='cpu', "
+        "engine='onnxruntime'); run(numpy.random.rand(32, 32), 'YX'); "
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    kept = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**kept, **home}
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert not [p for p in tmp_path.rglob("*") if "onnxruntime" in p.name]

@@ -243,6 +243,32 @@ def test_a_folder_that_goes_away_comes_back(tmp_path: Path, followed: Any) -> No
     assert [r.status for _, r in told] == ["done"]
 
 
+def test_two_folders_do_not_share_a_restoration(
+    tmp_path: Path, restorer: Callable[..., Restorer]
+) -> None:
+    clock, made = Clock({}, 40), restorer("unet2d")
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        pixels = noise("YX", seed=number, Y=40, X=40)
+        tifffile.imwrite(tmp_path / name / "i.tif", pixels)
+    watch = Watch(
+        (tmp_path / "a", tmp_path / "b"),
+        tmp_path / "out",
+        Options(overwrite=True),
+        Pace(1, 5, 20, clock.time, clock.sleep),
+    )
+    told: list[Result] = []
+    watch_.follow(watch, lambda *args: batch.run(made, *args), told.append)
+    found = {result.source: result for result in told}
+    assert found[tmp_path / "a" / "i.tif"].status == "done"
+    twin = found[tmp_path / "b" / "i.tif"]
+    assert twin.status == "failed"
+    assert str(tmp_path / "a" / "i.tif") in str(twin.error)
+    expected = made(noise("YX", Y=40, X=40), "YX").image
+    found_pixels = reading.read(tmp_path / "out" / "i.tif").pixels
+    np.testing.assert_array_equal(found_pixels, expected)
+
+
 def test_it_sleeps_between_looks(tmp_path: Path, followed: Any) -> None:
     slept: list[float] = []
 

@@ -344,6 +344,54 @@ def test_collections_and_plates(tmp_path: Path) -> None:
         reading.source(tmp_path / "empty.zarr")
 
 
+def several(path: Path, names: list[str | None], **omero: Any) -> Path:
+    """Write one group of several images, each of one grey value."""
+    scale = {"type": "scale", "scale": [1.0, 1.0, 1.0]}
+    axes = [{"name": a, "type": t} for a, t in (("c", "channel"), ("y", "space"))]
+    axes.append({"name": "x", "type": "space"})
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    images = []
+    for number, name in enumerate(names):
+        data = np.full((3, 5, 6), number, np.uint16)
+        group.create_array(str(number), data=data)
+        part = {"path": str(number), "coordinateTransformations": [scale]}
+        image = {"version": "0.4", "axes": axes, "datasets": [part]}
+        images.append(image | ({"name": name} if name else {}))
+    group.attrs.update({"multiscales": images, **omero})
+    return path
+
+
+@pytest.mark.parametrize("names", [["a", None], ["a", "b"], [None, None]])
+def test_the_first_of_several_images_is_read(
+    tmp_path: Path, names: list[str | None]
+) -> None:
+    path = several(tmp_path / "i.zarr", names)
+    with pytest.warns(SeriesWarning, match="holds 2 images"):
+        assert reading.read(path).pixels.max() == 0
+    for asked in (1, "1", *filter(None, names[1:])):
+        assert reading.source(path, series=asked).read().pixels.min() == 1
+
+
+@pytest.mark.parametrize(
+    "omero", [None, {"channels": [{"label": "one"}]}, {"channels": None}]
+)
+def test_names_of_fewer_channels_are_none(tmp_path: Path, omero: Any) -> None:
+    path = several(tmp_path / "i.zarr", [None], omero=omero)
+    found = reading.source(path)
+    assert found.channels == ()
+    part = Selection(channels=(2,)).of(found).read()
+    assert part.pixels.shape == (1, 5, 6)
+
+
+def test_a_unit_without_a_word_keeps_its_numbers() -> None:
+    image = Image(np.zeros((5, 6)), "YX", {"Y": 2.0, "X": 3.0}, "furlong")
+    made = ngff.attributes(image, "YX", [(5, 6)], [(0.0, 1.0)], None)
+    said = made["multiscales"][0]
+    scale = said["datasets"][0]["coordinateTransformations"][0]["scale"]
+    assert scale == [2.0, 3.0]
+    assert not any("unit" in axis for axis in said["axes"])
+
+
 def spoil_metadata(path: Path) -> None:
     (path / "zarr.json").write_text("{")
 
