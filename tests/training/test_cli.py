@@ -82,6 +82,13 @@ def test_a_users_own_volume(tmp_path):
     [
         (["--axes", "ZYX"], "field0.tif"),
         (["--patch", "31,31"], "grid of [2, 2]"),
+        (["--patch", "0,0"], "whole pixels"),
+        (["--patch", "-32,32"], "whole pixels"),
+        (["--patch", "32.9,32"], "whole pixels"),
+        (["--patch", "inf,32"], "whole pixels"),
+        (["--patch", "nan,32"], "whole pixels"),
+        (["--recalibrate"], "--probabilistic"),
+        (["--device", "cpu:"], "cpu:"),
         (["--recipe", "magic"], "default, paper"),
         (["--init", "denoise_planarium"], "denoise_planarium"),
         (["--device", "tpu"], "tpu"),
@@ -118,6 +125,93 @@ def test_a_checkpoint_of_other_images_is_refused(folders, fit):
     result = fit()
     assert result.exit_code == 1
     assert "trained on other images" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--workers", "-1"], ["--seed", str(2**70)]])
+def test_numbers_that_nothing_takes(folders, fit, words):
+    result = fit(*words)
+    assert result.exit_code == 2
+    assert words[0] in result.stderr
+    assert not (folders / "out").exists()
+
+
+def test_a_target_of_one_grey_value_is_told(folders, fit):
+    path = folders / "high" / "field0.tif"
+    tifffile.imwrite(path, np.full_like(tifffile.imread(path), 7))
+    for more in ((), ("--fresh-noise", 0.5)):
+        result = fit(*more)
+        assert result.exit_code == 1
+        assert isinstance(result.exception, SystemExit)
+        assert result.stderr.startswith("error: ")
+
+
+def test_a_blur_that_is_none(tmp_path):
+    tifffile.imwrite(tmp_path / "v.tif", np.ones((16, 64, 64), np.uint16))
+    for blur in ("-1", "nan", "inf"):
+        result = run(
+            *("fit", "--isotropic", tmp_path / "v.tif", "--axes", "ZYX", "--factor", 4),
+            *("--name", "m", "-o", tmp_path / "out", f"--blur={blur}"),
+        )
+        assert result.exit_code == 2
+        assert "--blur of 0 pixels or more" in result.stderr
+
+
+def test_time_points_of_one_field_do_not_judge_each_other(folders, fit, tmp_path):
+    assert fit("--probabilistic").exit_code == 0
+    for side in ("low", "high"):
+        images = [tifffile.imread(p) for p in sorted((folders / side).glob("*.tif"))]
+        (tmp_path / "movie" / side).mkdir(parents=True)
+        path = tmp_path / "movie" / side / "a.tif"
+        tifffile.imwrite(path, np.stack(images), photometric="minisblack")
+    words = ["evaluate", folders / "out" / "mine", "--axes", "TYX", "--recalibrate"]
+    for side in ("low", "high"):
+        words += [f"--{side}", tmp_path / "movie" / side]
+    result = run(*words, "-o", tmp_path / "judged")
+    assert result.exit_code == 1
+    assert "two or more fields" in result.stderr
+
+
+def test_a_truth_with_nothing_to_see_is_no_score(folders, fit, tmp_path):
+    assert fit().exit_code == 0
+    path = folders / "high" / "field2.tif"
+    tifffile.imwrite(path, np.full_like(tifffile.imread(path), 7))
+    words = ["evaluate", folders / "out" / "mine", "--axes", "YX"]
+    for side in ("low", "high"):
+        words += [f"--{side}", folders / side]
+    result = run(*words, "-o", tmp_path / "judged")
+    assert result.exit_code == 1
+    assert "field2" in result.stderr
+    assert not (tmp_path / "judged").exists()
+
+
+def test_the_paper_recipe_says_on_what_its_weights_were_chosen(folders, fit):
+    assert fit("--recipe", "paper").exit_code == 0
+    card = (folders / "out" / "mine" / "README.md").read_text("utf-8")
+    assert "weights: of the best validation" in card
+
+
+def test_weights_of_another_network_are_told(folders, fit):
+    assert fit().exit_code == 0
+    words = ["run", "tubules_ins1", "--quick", "--init", folders / "out" / "mine"]
+    result = run(*words, "-o", folders / "run")
+    assert result.exit_code == 1
+    assert "2-D, of depth 3" in result.stderr
+    assert not (folders / "run" / "data").exists()
+
+
+def test_a_device_is_asked_for_before_anything_is_drawn(tmp_path):
+    result = run(
+        "run", "tubules_ins1", "--quick", "-o", tmp_path, "--device", "cuda:99"
+    )
+    assert result.exit_code == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_images_that_are_not_where_they_should_be(tmp_path):
+    result = run("run", "denoise_widefield", "-o", tmp_path, "--data", tmp_path / "no")
+    assert result.exit_code == 1
+    assert "w2s_tubulin_noisy_avg1.tif" in result.stderr
+    assert isinstance(result.exception, SystemExit)
 
 
 def test_a_shifted_pair_is_reported(folders, fit):

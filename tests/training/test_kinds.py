@@ -16,9 +16,13 @@ from care_runtime import package
 from care_runtime.engine import Engine
 from care_runtime.errors import OptionError, TrainingError
 from care_runtime.verify import verify
+from care_training import folders
 from care_training.cli import main
 from care_training.degrade import Degradation, turned
+from care_training.fit import Compute
 from care_training.kind import Kind
+from care_training.recipe import get_recipe
+from care_training.request import Request, prepare
 from care_training.simulate import Camera, filaments
 
 SMALL = ("--steps", "4", "--batch", "2", "--filters", "4", "--depth", "1")
@@ -106,6 +110,79 @@ def test_an_isotropic_network_of_volumes(tmp_path):
     # Fitted on the volumes.
     (gain,) = found.spec.care.training["network"]["gains"]
     assert f"detail along Z: times {gain:g}" in card
+
+
+def test_an_ensemble_of_volumes(tmp_path):
+    """Its outputs are merged along axes, of which some have none before them."""
+    folder = write(tmp_path, "volumes")
+    options = ("--axes", "ZYX", "--probabilistic", "--ensemble", "2")
+    found = fit(folder, *options, "--patch", "8,32,32", "--recalibrate")
+    image = np.random.default_rng(1).poisson(50, (7, 33, 47))
+    made = check(found, image, "ZYX", (7, 33, 47))
+    assert made.outputs["member_mean"].shape == (2, 7, 33, 47)
+    lean = care_runtime.load(found, device="cpu", outputs=["mean"])
+    same = lean(image, "ZYX", dtype="float32").image
+    np.testing.assert_allclose(same, made.image, rtol=1e-5)
+
+
+def test_what_was_fitted_to_a_network_is_not_handed_on(tmp_path):
+    folder = write(tmp_path, "volumes")
+    images = ("--isotropic", folder / "high", "--axes", "ZYX", "--patch", "32,32")
+    options = ("--probabilistic", "--recalibrate", "--sharper")
+    first = fit(folder, "--factor", "3", *options, images=images)
+    assert first.spec.care.training["network"]["gains"]
+    init = ("--init", first.folder)
+    words = [
+        "fit",
+        *images,
+        "--probabilistic",
+        "--factor",
+        "2",
+        *init,
+        "--name",
+        "next",
+    ]
+    words += ["-o", folder / "out", *SMALL[:4]]
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    second = package.read_folder(folder / "out" / "next").spec.care
+    network = second.training["network"]
+    assert "gains" not in network
+    assert network["unet"]["recalibration"] == 1
+    assert second.resample.factor == 2
+
+
+def test_time_points_of_a_volume_are_not_held_back_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    movie = np.stack([Camera().truth(filaments((16, 64, 64), rng)) for _ in range(4)])
+    tifffile.imwrite(tmp_path / "movie.tif", movie, photometric="minisblack")
+    request = Request(
+        tmp_path / "movie.tif",
+        None,
+        "TZYX",
+        "model",
+        tmp_path,
+        get_recipe("default", patch=(16, 16)),
+        Compute(),
+        None,
+        {"depth": 1},
+        Kind(isotropic=4.0),
+    )
+    found = prepare(request).split
+    assert {pair.name for pair in found.training} == {
+        f"movie T{i} [training]" for i in range(4)
+    }
+    assert all("[validation]" in pair.name for pair in found.validation)
+
+
+def test_stacks_are_judged_as_deep_as_they_are(tmp_path):
+    folder = write(tmp_path, "projection")
+    files = folders.find(folder / "low", folder / "high")
+    found = folders.read(files, "ZYX", projected=True)
+    assert [pair.low.shape[1] for pair in found] == [5, 4, 5]
+    deep = folders.equally_deep(found)
+    assert [pair.low.shape[1] for pair in deep] == [5, 5, 5]
+    np.testing.assert_array_equal(deep[1].low[:, 4], found[1].low[:, 3])
 
 
 def test_an_ensemble_and_its_recalibration(tmp_path):

@@ -350,6 +350,9 @@ def test_what_does_not_suit_is_refused(setting, tmp_path):
         replace(setting, seeds=(1, 1))
     with pytest.raises(OptionError, match="1 or more"):
         replace(setting, images=0)
+    for wrong in ({"steps": 0}, {"batch": 0}, {"patch": (0, 0)}):
+        with pytest.raises(TrainingError, match="1"):
+            _ = replace(setting, **wrong).recipe
     with pytest.raises(TrainingError, match="--data"):
         studies.Setting(reproduce.experiment("denoise_widefield"), tmp_path)
 

@@ -79,6 +79,17 @@ def test_a_checkpoint_of_another_recipe_is_refused(pairs, tmp_path):
         run(pairs, other, checkpoint=tmp_path / "run.pt")
 
 
+def test_a_checkpoint_of_another_precision_is_refused(pairs, tmp_path):
+    run(pairs, get_recipe("default", **SHORT), checkpoint=tmp_path / "run.pt")
+    with pytest.raises(TrainingError, match="precision"):
+        run(
+            pairs,
+            get_recipe("default", **SHORT),
+            checkpoint=tmp_path / "run.pt",
+            precision="bf16",
+        )
+
+
 def test_a_damaged_checkpoint_is_one_clear_error(pairs, tmp_path):
     (tmp_path / "run.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(TrainingError, match=r"run\.pt.*delete it"):

@@ -22,6 +22,7 @@ from care_training import (
     sample,
 )
 from care_training.calibration import Calibration, foreground
+from care_training.pairs import require_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,13 +79,14 @@ def assess(
     out
         Folder for what is written.
     recalibrate
-        Fit one factor of all scales to every second pair, measure before and after on
-        the others, and write a package with that factor.
+        Fit one factor of all scales to the pairs of every second field, measure before
+        and after on the others, and write a package with that factor.
 
     Raises
     ------
     TrainingError
-        If there is nothing to recalibrate, or there are fewer than two pairs to do so.
+        If a truth has no contrast, there is nothing to recalibrate, or there are fewer
+        than two fields to do so.
     """
     found = store.locate(model)
     care, letters = supported(found.spec), found.spec.outputs[0].letters
@@ -94,15 +96,22 @@ def assess(
         projected="Z" in found.spec.input.letters and "Z" not in letters,
         factor=care.resample.factor if care.resample else 1.0,
     )
-    if recalibrate and len(pairs) < 2:
-        msg = f"expected two or more pairs to recalibrate, found {len(pairs)}"
+    fields = sorted({pair.field or pair.name for pair in pairs})
+    if recalibrate and len(fields) < 2:
+        msg = (
+            f"expected pairs of two or more fields to recalibrate, found "
+            f"{len(fields)}: half of them fit the factor, and the others judge it"
+        )
         raise TrainingError(msg)
+    require_contrast(pairs)
     restorer = care_runtime.load(found, device="cpu")
     scores = evaluate.evaluate(restorer, pairs)
     curves, package = {}, None
     target = care.training.get("target", "percentiles")
     if "scale" in care.outputs or "member_scale" in care.outputs or recalibrate:
-        fitted, judged = (pairs[::2], pairs[1::2]) if recalibrate else ([], pairs)
+        first = set(fields[::2]) if recalibrate else set()
+        fitted = [pair for pair in pairs if (pair.field or pair.name) in first]
+        judged = [pair for pair in pairs if (pair.field or pair.name) not in first]
         pixels = foreground(restorer, judged, target=target)
         curves["as trained"] = pixels.calibration()
         if recalibrate:

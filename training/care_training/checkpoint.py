@@ -53,12 +53,13 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(path: Path, state: State, recipe: Recipe, data: str) -> None:
+def save(path: Path, state: State, recipe: Recipe, data: str, precision: str) -> None:
     """Write a checkpoint; an older one stays whole until this one is."""
     with written(path) as partial:
         torch.save(
             {
                 "data": data,
+                "precision": precision,
                 "recipe": recipe.to_dict(),
                 "network": state.network.config.to_dict(),
                 "weights": state.network.state_dict(),
@@ -71,14 +72,19 @@ def save(path: Path, state: State, recipe: Recipe, data: str) -> None:
 
 
 def load(
-    path: Path, state: State, recipe: Recipe, data: str, where: torch.device
+    path: Path,
+    state: State,
+    recipe: Recipe,
+    data: str,
+    where: torch.device,
+    precision: str,
 ) -> None:
     """Read a checkpoint into a state.
 
     Raises
     ------
     TrainingError
-        If it cannot be read, or belongs to another recipe, network or data.
+        If it cannot be read, or belongs to another recipe, network, data or precision.
     """
     config = state.network.config
     try:
@@ -94,6 +100,8 @@ def load(
                 "split of them: delete it to start afresh"
             )
             raise TrainingError(msg)
+        numbers = {"precision": saved.get("precision", precision)}
+        _compare(path, "run", numbers, {"precision": precision})
         state.network.load_state_dict(saved["weights"])
         state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])

@@ -84,7 +84,7 @@ def fit(
     shape = _taken(values, "depth", "kernel", "filters")
     changes = {key: value for key, value in values.items() if value is not None}
     if patch:
-        changes["patch"] = _sizes(patch)
+        changes["patch"] = options.sizes(patch)
     request = Request(
         _source(low, isotropic, factor, blur),
         high,
@@ -268,7 +268,7 @@ def import_csbdeep(
     """Turn the CSBDeep model in MODELDIR into a package, without TensorFlow."""
     from care_training import csbdeep
 
-    low, high = _numbers(percentiles, 2)
+    low, high = options.numbers(percentiles, 2)
     model = csbdeep.read(folder, kind, height or "")
     package = csbdeep.convert(model, output, (low, high), factor)
     click.echo(
@@ -281,18 +281,3 @@ main.add_command(zoocommands.add)
 main.add_command(zoocommands.publish)
 main.add_command(zoocommands.key)
 main.add_command(zoocommands.show_gallery)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(n) for n in _numbers(text, text.count(",") + 1))
-
-
-def _numbers(text: str, count: int) -> tuple[float, ...]:
-    try:
-        found = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        found = ()
-    if len(found) != count:
-        msg = f"expected {count} numbers with commas between them, found {text!r}"
-        raise OptionError(msg)
-    return found

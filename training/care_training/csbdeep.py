@@ -40,6 +40,10 @@ NEEDED = [
 ]
 """Keys of every `config.json`."""
 
+NUMBERS = [key for key in NEEDED if key.startswith("n_")]
+NUMBERS += ["unet_n_depth", "unet_kern_size", "unet_n_first"]
+"""Of these, the whole numbers."""
+
 PROJECTION = {
     "proj_n_depth": "depth",
     "proj_n_filt": "filters",
@@ -187,6 +191,14 @@ def _config(folder: Path) -> dict[str, Any]:
         msg = f"{path} is that of a Noise2Void model: expected one of CARE"
         raise SpecError(msg)
     missing = [key for key in NEEDED if key not in config]
+    strange = {
+        key: config[key]
+        for key in NUMBERS
+        if key in config and type(config[key]) is not int
+    }
+    if strange:
+        msg = f"expected whole numbers in {path}, found {strange}: mend the file"
+        raise SpecError(msg)
     if missing:
         msg = (
             f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"

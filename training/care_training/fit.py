@@ -13,6 +13,7 @@ from care_runtime.errors import TrainingError
 from care_runtime.package import sha256
 from care_training import export, networks, train
 from care_training.folding import fold, unfold
+from care_training.networks import unet_config
 from care_training.patches import Patches
 from care_training.ready import ReadyPatches
 from care_training.unet import count_parameters
@@ -92,14 +93,23 @@ def network(config: Config, seed: int, init: Package | None = None) -> AnyNetwor
     wrong = _lacking(found, weights)
     if wrong:
         msg = (
-            f"the network of {init.folder} lacks the weights {', '.join(wrong[:3])}, "
-            "or has others of that name: it was not exported by care-train"
+            f"expected the weights of {_words(config)}, found that {init.folder} has "
+            f"others ({', '.join(wrong[:3])}): start from a package that care-train "
+            "exported of the same architecture"
         )
         raise TrainingError(msg)
     ours = found.state_dict().items()
     found.load_state_dict({n: weights.get(n, torch.zeros_like(v)) for n, v in ours})
     unfold(found, made)
     return made
+
+
+def _words(config: Config) -> str:
+    kind, unet = type(config).__name__.removesuffix("Config"), unet_config(config)
+    return (
+        f"a network of the kind {kind} in {unet.dims}-D, of depth {unet.depth}, kernel "
+        f"{unet.kernel} and {unet.filters} filters"
+    )
 
 
 def _lacking(made: nn.Module, weights: Mapping[str, torch.Tensor]) -> list[str]:
@@ -256,9 +266,11 @@ def _facts(
     losses: Sequence[float],
 ) -> dict[str, Any]:
     form, kind = made.form, "Laplace" if made.form.probabilistic else "MAE"
-    seeds = {"seed": recipe.seed}
+    seeds: dict[str, Any] = {"seed": recipe.seed}
     if len(losses) > 1:
         seeds["members"] = len(losses)
+    if recipe.keep == "best":
+        seeds["weights"] = "of the best validation, on the images held back"
     return {
         "recipe": recipe.name,
         "target": target(form, recipe),

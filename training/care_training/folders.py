@@ -108,8 +108,7 @@ def read(
         Letters of STCZYX. Samples (S) are fields of their own; time points (T) show the
         same field, so they are never split between training and validation.
     projected
-        Whether the high images lack Z. Stacks of fewer planes than others are then
-        mirrored at their last plane, since a network is trained on equal ones.
+        Whether the high images lack Z.
     factor
         Planes of a high image per plane of the low one.
 
@@ -129,13 +128,14 @@ def read(
         found = ", ".join(f"{a} to {b}" for a, b in sorted(channels))
         msg = f"all pairs need the same channels, but these differ: {found}"
         raise TrainingError(msg)
-    return _equally_deep(pairs) if projected else pairs
+    return pairs
 
 
-def volumes(place: Path, axes: str) -> list[tuple[str, NDArray[Any]]]:
-    """Read the volumes (C, Z, Y, X) of a folder, or of one file, with their names.
+def volumes(place: Path, axes: str) -> list[Pair]:
+    """Read the volumes (C, Z, Y, X) of a folder, or of one file.
 
-    Samples and time points are volumes of their own.
+    Samples and time points are volumes of their own; time points show the same field.
+    There is nothing to pair them with: both images of each are the volume.
 
     Raises
     ------
@@ -144,12 +144,11 @@ def volumes(place: Path, axes: str) -> list[tuple[str, NDArray[Any]]]:
     TrainingError
         If one cannot be read, or they differ in channels.
     """
-    found = []
+    found: list[Pair] = []
     for path in map(Path, finding.sources([place])):
         image = _image(path, axes)
-        frames = _frames(path.stem, image, image, volume=True, flat=False)
-        found += [(frame.name, frame.low) for frame in frames]
-    channels = sorted({len(volume) for _, volume in found})
+        found += _frames(path.stem, image, image, volume=True, flat=False)
+    channels = sorted({len(volume.low) for volume in found})
     if len(channels) > 1:
         msg = f"all volumes need the same channels, but some have {channels}"
         raise TrainingError(msg)
@@ -183,8 +182,11 @@ def _check_shapes(
     raise TrainingError(msg)
 
 
-def _equally_deep(pairs: Sequence[Pair]) -> list[Pair]:
-    """Mirror low stacks at their last plane, until all are as deep as the deepest."""
+def equally_deep(pairs: Sequence[Pair]) -> list[Pair]:
+    """Mirror low stacks at their last plane, until all are as deep as the deepest.
+
+    Networks are trained on stacks of one depth; they restore those of any.
+    """
     deepest = max(pair.low.shape[1] for pair in pairs)
     deeper = []
     for pair in pairs:

@@ -94,8 +94,10 @@ def _localize(graph: onnx.GraphProto) -> None:
 
 
 def _is_stack(node: onnx.NodeProto, made: dict[str, onnx.NodeProto]) -> bool:
+    """Tell whether tensors are laid along a new axis that has one before it."""
     parts = [made[name].op_type if name in made else "" for name in node.input]
-    return node.op_type == "Concat" and set(parts) == {"Unsqueeze"}
+    later = any(a.name == "axis" and a.i > 0 for a in node.attribute)
+    return node.op_type == "Concat" and set(parts) == {"Unsqueeze"} and later
 
 
 def _merging(node: onnx.NodeProto, axis: int) -> list[onnx.NodeProto]:

@@ -82,6 +82,16 @@ def with_unet(config: Config, unet: UNetConfig) -> Config:
     return unet if isinstance(config, UNetConfig) else replace(config, unet=unet)
 
 
+def untuned(config: Config) -> Config:
+    """Leave out of a configuration what was fitted after training: scales and gains."""
+    if isinstance(config, EnsembleConfig):
+        member: Any = untuned(config.member)
+        return replace(config, member=member)
+    if isinstance(config, IsotropicConfig):
+        config = replace(config, gains=(), factor=0.0)
+    return with_unet(config, replace(unet_config(config), recalibration=1.0))
+
+
 def planar(network: AnyNetwork) -> AnyNetwork:
     """Take the 2-D network out of an isotropic one; weights are shared."""
     if not isinstance(network, Ensemble):

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from care_runtime.errors import OptionError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = click.Path(path_type=Path)
+SEED = click.IntRange(0, 2**63 - 1)
 
 
 def gathered(
@@ -48,7 +51,7 @@ TESTS = gathered(
     click.option(
         "--data", type=FOLDER, help="Folder of test images.  [default: OUTPUT/data]"
     ),
-    click.option("--seed", type=int, help="Of the test images.  [default: 0]"),
+    click.option("--seed", type=SEED, help="Of the test images.  [default: 0]"),
     click.option("--images", type=int, help="Test images of each condition."),
     click.option(
         "--quick", is_flag=True, default=None, help="Few test images, one baseline."
@@ -110,7 +113,7 @@ SOURCE = click.option(
 COMPUTE = gathered(
     click.option("--steps", type=int, help="Optimizer steps."),
     click.option("--batch", type=int, help="Patches in a step."),
-    click.option("--seed", type=int, help="Of weights and patches."),
+    click.option("--seed", type=SEED, help="Of weights and patches."),
     click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
     click.option(
         "--precision",
@@ -119,7 +122,12 @@ COMPUTE = gathered(
         show_default=True,
         help="auto is bf16 on CUDA, else fp32.",
     ),
-    click.option("--workers", default=0, help="Processes that cut patches."),
+    click.option(
+        "--workers",
+        type=click.IntRange(0),
+        default=0,
+        help="Processes that cut patches.",
+    ),
 )
 
 INIT = click.option("--init", help="Model to start from: a package of care-train.")
@@ -137,3 +145,36 @@ NETWORK = gathered(
         help="Share of patches with noise drawn anew; for few images from a camera.",
     ),
 )
+
+
+def numbers(text: str, count: int) -> tuple[float, ...]:
+    """Read so many numbers with commas between them.
+
+    Raises
+    ------
+    OptionError
+        If they are others.
+    """
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) != count:
+        msg = f"expected {count} numbers with commas between them, found {text!r}"
+        raise OptionError(msg)
+    return found
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Read sizes in pixels with commas between them.
+
+    Raises
+    ------
+    OptionError
+        If one is no whole number above 0.
+    """
+    found = numbers(text, text.count(",") + 1)
+    if not all(n >= 1 and n.is_integer() for n in found):
+        msg = f"expected sizes in whole pixels, as 128,128 or 16,64,64, found {text!r}"
+        raise OptionError(msg)
+    return tuple(int(n) for n in found)

@@ -81,6 +81,23 @@ def linear_fit(low: NDArray[Any], high: NDArray[Any]) -> tuple[float, float]:
     return slope, y_mean - slope * x_mean
 
 
+def require_contrast(pairs: Sequence[Pair]) -> None:
+    """Refuse a target of one grey value: nothing fits it, or everything does.
+
+    Raises
+    ------
+    TrainingError
+        With the name of the pair.
+    """
+    for pair in pairs:
+        if any(channel.min() == channel.max() for channel in pair.high):
+            msg = (
+                f"expected something to see in the high image of {pair.name}, found "
+                "one grey value in a channel: leave the pair out"
+            )
+            raise TrainingError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Pairs to train on and pairs held back, which share no pixel.

@@ -89,6 +89,9 @@ class Recipe:
             if getattr(self, name) < least:
                 msg = f"expected {name} of {least} or more, found {getattr(self, name)}"
                 raise TrainingError(msg)
+        if any(n < 1 for n in self.patch):
+            msg = f"expected patches of 1 pixel or more, found {self.patch}"
+            raise TrainingError(msg)
         for name in ("fresh_noise", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"expected {name} between 0 and 1, found {getattr(self, name)}"

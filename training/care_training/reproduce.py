@@ -16,6 +16,7 @@ from care_training.experiments.published import Published
 from care_training.fit import Compute, fit, network
 from care_training.product import About, Judges, package, sharpened
 from care_training.simulation import Simulation
+from care_training.train import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,8 +124,9 @@ def reproduce(
         raise TrainingError(msg)
     place = data or own_folder(out)
     export.require_place(out / found.name)
-    split = found.source.split(place, workers=compute.workers)
+    check_device(compute.device)
     made = network(found.network, recipe.seed, init)
+    split = found.source.split(place, workers=compute.workers)
     checkpoint = out / f"{found.name}.checkpoint.pt"
     trained = fit(made, split, recipe, compute, checkpoint, progress, init=init)
     full = experiment(found.name).recipe.steps

@@ -134,6 +134,9 @@ def prepare(request: Request) -> Prepared:
     if request.recipe.sharper and request.kind.isotropic is None:
         msg = "--sharper is that of --isotropic: leave it out"
         raise OptionError(msg)
+    if request.recalibrate and not request.kind.probabilistic:
+        msg = "--recalibrate fits scales, which need --probabilistic: add it"
+        raise OptionError(msg)
     export.require_place(request.out / request.name)
     check_device(request.compute.device)
     folders.check_disk(request.out)
@@ -142,6 +145,7 @@ def prepare(request: Request) -> Prepared:
         found = _read(request)
     else:
         found, degradation = _degraded(request, request.kind.isotropic)
+    pairs.require_contrast(found)
     init = store.locate(request.init) if request.init else None
     config = _config(request, found, init)
     form = networks.build(config).form
@@ -160,12 +164,16 @@ def _degraded(request: Request, factor: float) -> tuple[list[Pair], Degradation]
     if request.high is not None:
         msg = "an isotropic network learns from volumes alone: leave --high out"
         raise OptionError(msg)
-    volumes = folders.volumes(request.low, request.axes)
     blur = request.blur
+    if blur is not None and not 0 <= blur < float("inf"):
+        msg = f"expected a --blur of 0 pixels or more, found {blur:g}"
+        raise OptionError(msg)
+    volumes = folders.volumes(request.low, request.axes)
     if blur is None:
-        blur = float(np.median([axial_blur(v, factor) for _, v in volumes]))
+        blur = float(np.median([axial_blur(v.low, factor) for v in volumes]))
     degrade = Degradation(factor, blur)
-    return [degrade(name, volume) for name, volume in volumes], degrade
+    made = [replace(degrade(v.name, v.low), field=v.field) for v in volumes]
+    return made, degrade
 
 
 def _read(request: Request) -> list[Pair]:
@@ -173,12 +181,13 @@ def _read(request: Request) -> list[Pair]:
     if request.high is None:
         msg = "expected --high, the folder of the targets, beside --low"
         raise OptionError(msg)
-    return folders.read(
+    found = folders.read(
         folders.find(request.low, request.high),
         request.axes,
         projected=kind.projection,
         factor=kind.upsample or 1.0,
     )
+    return folders.equally_deep(found) if kind.projection else found
 
 
 def _config(request: Request, found: Sequence[Pair], init: Package | None) -> Config:
@@ -191,7 +200,7 @@ def _config(request: Request, found: Sequence[Pair], init: Package | None) -> Co
         names = ", ".join(f"--{name}" for name in request.architecture)
         msg = f"{names} cannot change the network of --init: leave one of them out"
         raise OptionError(msg)
-    config = networks.read(export.read_config(init))
+    config = networks.untuned(networks.read(export.read_config(init)))
     forms = [networks.build(each).form for each in (asked, config)]
     compared = (
         "space",
@@ -222,7 +231,10 @@ def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
     grid = [form.grid[axis] for axis in form.restored[-len(smallest) :]]
     if form.planes:
         grid[0] = 1
-    if len(wish) != len(grid) or any(p % g for p, g in zip(wish, grid, strict=True)):
+    fits_grid = len(wish) == len(grid) and all(
+        p > 0 and p % g == 0 for p, g in zip(wish, grid, strict=True)
+    )
+    if not fits_grid:
         msg = (
             f"expected a patch of {len(grid)} sizes on the grid of {grid} pixels, "
             f"found {wish}"

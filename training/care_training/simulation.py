@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from care_runtime.files import written
-from care_training import simulate
 from care_training.pairs import Pair, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Draw = Callable[[np.random.Generator, str], Pair]
+
+SHARED = ("degrade.py", "experiments/axial.py", "experiments/sharp.py")
+"""What several experiments draw with, beside `simulate`."""
 
 PARTS = {"training": 0, "validation": 1, "test": 2}
 """Numbers that keep the draws of training, validation and test apart."""
@@ -89,7 +91,9 @@ class Simulation:
 
     def smaller(self) -> Simulation:
         """Draw just enough to show that all of it works."""
-        return replace(self, training=4, validation=2, test=1)
+        return replace(
+            self, training=4, validation=max(2, len(self.conditions)), test=1
+        )
 
     def _drawn(
         self,
@@ -147,6 +151,8 @@ def _keep(
 def _digest(draw: Draw) -> str:
     """Fingerprint of the code that draws: images of older code are not taken up."""
     found = hashlib.sha256(Path(inspect.getfile(draw)).read_bytes())
-    for file in sorted(Path(inspect.getfile(simulate)).parent.glob("*.py")):
+    ours = Path(__file__).parent
+    drawing = [*ours.glob("simulate/*.py"), *(ours / name for name in SHARED)]
+    for file in sorted(drawing):
         found.update(file.read_bytes())
     return found.hexdigest()[:12]

@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto is bf16 on CUDA, else fp32.",
 )
-@click.option("--workers", default=0, help="Processes that draw images and patches.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    help="Processes that draw images and patches.",
+)
 @click.option("--quick", is_flag=True, help="Only show that all of it works.")
 def study(
     name: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from contextlib import nullcontext
 from copy import deepcopy
@@ -114,6 +115,8 @@ def fit(
         belongs to another recipe or network.
     """
     where = check_device(device)
+    if precision == "auto":
+        precision = "bf16" if where.type == "cuda" else "fp32"
     # torch documents it, and leaves it out of the types of a module's `to`.
     network.to(where, memory_format=_memory_format(network))  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(
@@ -121,7 +124,7 @@ def fit(
     )
     state = State(network, deepcopy(network), optimizer, rate=recipe.learning_rate)
     if checkpoint is not None and checkpoint.exists():
-        load(checkpoint, state, recipe, data, where)
+        load(checkpoint, state, recipe, data, where, precision)
     autocast = _autocast(where, precision)
     held_back = [
         _to(validation, i, recipe.batch, where) for i in range(VALIDATION_BATCHES)
@@ -149,7 +152,7 @@ def fit(
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             _validate(state, recipe, held_back, autocast, loss.item())
             if checkpoint is not None:
-                save(checkpoint, state, recipe, data)
+                save(checkpoint, state, recipe, data, precision)
         if progress is not None:
             pace = (time.monotonic() - started) / (state.step - first)
             progress(_report(state, recipe, loss.item(), pace))
@@ -165,7 +168,7 @@ def check_device(name: str) -> torch.device:
     TrainingError
         If it is no such name, or this machine has no such device.
     """
-    if name.partition(":")[0] not in ("cpu", "cuda"):
+    if not re.fullmatch("(cpu|cuda)(:[0-9]+)?", name):
         msg = f"expected a device 'cpu', 'cuda' or 'cuda:N', found {name!r}"
         raise TrainingError(msg)
     if name.startswith("cuda") and not torch.cuda.is_available():
@@ -190,8 +193,6 @@ def _memory_format(network: Core) -> torch.memory_format:
 
 
 def _autocast(where: torch.device, precision: str) -> AbstractContextManager[Any]:
-    if precision == "auto":
-        precision = "bf16" if where.type == "cuda" else "fp32"
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(where.type, torch.bfloat16)

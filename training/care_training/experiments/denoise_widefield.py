@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from care_runtime import reading
 from care_training.card import Facts
 from care_training.experiments.experiment import Experiment
 from care_training.experiments.source import Recorded
@@ -37,12 +38,12 @@ HELD_BACK = (
 
 def read_pairs(folder: Path) -> list[Pair]:
     """Read the W2S pairs: files ``w2s_{structure}_{noisy_avg1,gt_avg400}.tif``."""
-    import tifffile
-
     pairs = []
     for structure in STRUCTURES:
-        low = tifffile.imread(folder / f"w2s_{structure}_noisy_avg1.tif")
-        high = tifffile.imread(folder / f"w2s_{structure}_gt_avg400.tif")
+        low, high = (
+            reading.read(folder / f"w2s_{structure}_{side}.tif", "TYX").pixels
+            for side in ("noisy_avg1", "gt_avg400")
+        )
         pairs += [
             Pair(f"{structure}_{i:02d}", noisy[None], clean[None])
             for i, (noisy, clean) in enumerate(zip(low, high, strict=True))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from care_training.pairs import Pair
 
 SEED = 2018
-"""Of samples; those of training and tests have three numbers."""
+"""Of samples; training draws with the seed 0, and tests with a second number."""
 
 DEEP = 0.05
 """How much darker than the membranes around it a cell is, as a share of the range."""

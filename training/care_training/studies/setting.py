@@ -85,7 +85,7 @@ class Setting:
         if self.quick:
             changes |= {"steps": QUICK_STEPS, "batch": 2}
         for name in ("steps", "batch", "patch"):
-            if getattr(self, name):
+            if getattr(self, name) not in (None, ()):
                 changes[name] = getattr(self, name)
         recipe = replace(self.experiment.recipe, **changes)
         # A validation is written, and the run can go on from there, five times.
