@@ -50,7 +50,10 @@ def _found(place: Place) -> list[Place]:
     if isinstance(place, str) or place == npy.PIPE:
         return [place]
     if not files.exists(place) and any(mark in str(place) for mark in "*?["):
-        matches = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207
+        folder = str(place.parent)
+        known = glob.escape(folder) if files.is_folder(place.parent) else folder
+        pattern = str(Path(known, place.name))
+        matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not matches:
             msg = f"expected files that fit {place}, found none: check the folder"
             raise FileError(msg)

@@ -31,12 +31,16 @@ class Look:
         ImageJ's lookup table of each channel, uint8 of shape (3, 256).
     fps
         Frames a second at which a movie is played.
+    greys
+        ImageJ's line from pixels to the grey values that it shows: ``c0 + c1 * pixel``,
+        as of signed 16 bits, (-32768, 1).
     """
 
     colours: tuple[str, ...] = ()
     ranges: tuple[tuple[float, float], ...] = ()
     luts: tuple[NDArray[Any], ...] = ()
     fps: float | None = None
+    greys: tuple[float, float] | None = None
 
     @property
     def hues(self) -> tuple[str, ...]:
@@ -52,7 +56,7 @@ class Look:
             return tuple(values[i] for i in channels) if values else ()
 
         parts = of(self.colours), of(self.ranges), of(self.luts)
-        return Look(*parts, self.fps)
+        return Look(*parts, self.fps, self.greys)
 
     def of_count(self, channels: int) -> Look:
         """Leave out what is not said of as many channels."""
@@ -61,7 +65,7 @@ class Look:
             return values if len(values) == channels else ()
 
         parts = of(self.colours), of(self.ranges), of(self.luts)
-        return Look(*parts, self.fps)
+        return Look(*parts, self.fps, self.greys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,7 @@ def _named(image: Image, source: Image, numbers: Sequence[int]) -> Image:
     names = tuple(source.channels[n] for n in numbers) if source.channels else ()
     look = source.look.picked(numbers)
     if not image.look.ranges:  # in other units than the source
-        look = replace(look, ranges=())
+        look = replace(look, ranges=(), greys=None)
     return replace(image, channels=names, look=look)
 
 

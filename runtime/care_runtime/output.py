@@ -242,7 +242,7 @@ def _calibrated(source: Image, job: Job, canvas: Canvas) -> Image:
     channels = canvas.pixels.shape[canvas.axes.index("C")] if "C" in canvas.axes else 1
     look = source.look.of_count(channels)
     if not canvas.inverts or canvas.readout.undo != "affine":
-        look = replace(look, ranges=())  # they are grey values
+        look = replace(look, ranges=(), greys=None)  # they are of grey values
     return replace(
         source,
         pixels=canvas.pixels,

@@ -71,8 +71,16 @@ def _imagej(tif: Any, channels: int) -> Calibration:
         ranges=_ranges(meta, channels),
         luts=_luts(meta.get("LUTs"), channels),
         fps=_positive(meta.get("fps")),
+        greys=_greys(meta),
     )
     return Calibration("imagej", voxel, one, interval, names, look=look)
+
+
+def _greys(meta: Any) -> tuple[float, float] | None:
+    """Return the straight line (ImageJ's function 0) of a file that has one."""
+    values = meta.get("c0"), meta.get("c1")
+    numbers = all(isinstance(value, int | float) for value in values)
+    return values if meta.get("cf") == 0 and numbers else None
 
 
 def _ranges(meta: Any, channels: int) -> tuple[tuple[float, float], ...]:

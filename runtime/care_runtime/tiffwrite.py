@@ -215,6 +215,9 @@ def _imagej(
         meta["Labels"] = list(image.channels) * (planes // channels)
     if image.look.fps:
         meta["fps"] = float(image.look.fps)
+    if image.look.greys and pixels.dtype.kind == "u":
+        meta |= {"cf": 0, "vunit": "gray value"}
+        meta |= dict(zip(("c0", "c1"), image.look.greys, strict=True))
     if len(image.look.ranges) == 1:
         meta["min"], meta["max"] = image.look.ranges[0]
     elif image.look.ranges:

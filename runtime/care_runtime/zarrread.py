@@ -159,11 +159,12 @@ def _one_of(
     if "plate" in (ome or {}):
         wells = [str(well["path"]) for well in (ome or {})["plate"]["wells"]]
         msg = (
-            f"expected an image of the plate {where} as series, such as "
-            f"{wells[0]}/0, found {series!r}: its wells are {', '.join(wells[:20])}"
+            f"expected a well of the plate {where}, or a field of one, as series, such "
+            f"as {wells[0]}, found {series!r}: its wells are {', '.join(wells[:20])}"
         )
         raise OptionError(msg)
-    paths = _series(node)
+    well = (ome or {}).get("well")
+    paths = [str(each["path"]) for each in well["images"]] if well else _series(node)
     if not paths:
         msg = (
             f"expected an OME-Zarr image in {where}, found a group without: name the "

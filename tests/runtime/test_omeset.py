@@ -243,3 +243,11 @@ def test_a_set_is_said_to_be_incomplete(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="not beside it") as error:
         read(first)
     one_line(error.value)
+
+
+def test_a_pattern_in_a_folder_with_brackets(tmp_path: Path) -> None:
+    folder = tmp_path / "run [1]"
+    folder.mkdir()
+    tifffile.imwrite(folder / "a.tif", np.zeros((4, 5), np.uint8))
+    assert finding.sources([folder / "*.tif"]) == [folder / "a.tif"]
+    assert finding.sources([tmp_path / "run*" / "*.tif"]) == [folder / "a.tif"]

@@ -604,3 +604,19 @@ def test_real_files(
     back = read(tmp_path / name)
     assert (back.voxel, back.axes, back.flavour) == (voxel, image.axes, "imagej")
     np.testing.assert_array_equal(back.pixels, expected)
+
+
+def test_signed_pixels_of_imagej_stay_signed(tmp_path: Path) -> None:
+    """ImageJ keeps them as unsigned ones, and says what to take off."""
+    said = {"cf": 0, "c0": -32768, "c1": 1, "vunit": "gray value", "min": 0, "max": 9}
+    pixels = ramp("YX") + np.uint16(32768)
+    path = saved(tmp_path / "a.tif", pixels, imagej=True, metadata=said)
+    image = read(path)
+    assert image.look.greys == (-32768, 1)
+    write(tmp_path / "b.tif", image)
+    with tifffile.TiffFile(tmp_path / "b.tif") as tif:
+        found = tif.imagej_metadata or {}
+    assert {key: found[key] for key in said} == said
+    back = read(tmp_path / "b.tif")
+    np.testing.assert_array_equal(back.pixels, pixels)
+    assert back.look.greys == (-32768, 1)

@@ -339,6 +339,14 @@ def test_collections_and_plates(tmp_path: Path) -> None:
     assert reading.source(plate, series="B/2/0").shape == (4, 3)
     with pytest.raises(OptionError, match="its wells are A/1, B/2"):
         reading.source(plate)
+    for i, image in enumerate(images):
+        zarrwrite.write(plate / "A/1" / f"f{i}", image, description={}, form=Form())
+    zarr.open_group(plate / "A", mode="a", zarr_format=2)
+    well = zarr.open_group(plate / "A" / "1", mode="a", zarr_format=2)
+    well.attrs["well"] = {"images": [{"path": "f0"}, {"path": "f1"}]}
+    with pytest.warns(SeriesWarning, match="2 images"):
+        assert reading.source(plate, series="A/1").shape == (4, 3)
+    assert reading.source(plate, series="A/1/f1").shape == (5, 3)
     zarr.open_group(tmp_path / "empty.zarr", mode="w")
     with pytest.raises(FileError, match="a group without"):
         reading.source(tmp_path / "empty.zarr")
