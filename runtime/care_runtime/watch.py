@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import finding, reading
+from care_runtime import finding, omeset, reading
 from care_runtime.arrival import incomplete, mark
 from care_runtime.batch import Options, Result
 from care_runtime.errors import FileError, OptionError
@@ -248,6 +248,11 @@ def _looked_at(watch: Watch, file: Path, run: Run) -> Result | None:
     if why and clock - seen.since < pace.patience:
         next_ = clock + max(pace.settle, pace.interval)
         watch.waiting[file] = replace(seen, next=next_)
+        return None
+    if not why and omeset.files(file)[0] != file:
+        # The first file of a set stands for all.
+        watch.done[file] = now
+        watch.waiting.pop(file, None)
         return None
     if why:
         result = Result(file, target, "failed", why)

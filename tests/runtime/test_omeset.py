@@ -12,13 +12,17 @@ import pytest
 import tifffile
 from tiny import one_line
 
-from care_runtime import finding, identity, omeset, reading, units
+from care_runtime import batch, finding, identity, omeset, reading, units
+from care_runtime import watch as watch_
 from care_runtime.errors import SeriesWarning
 from care_runtime.image import Image
 from care_runtime.tiff import read, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from care_runtime.restore import Restorer
 
 SPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 SIZES = 'DimensionOrder="XYZCT" Type="uint16" SizeX="6" SizeY="5" SizeZ="1" SizeT="1"'
@@ -251,3 +255,25 @@ def test_a_pattern_in_a_folder_with_brackets(tmp_path: Path) -> None:
     tifffile.imwrite(folder / "a.tif", np.zeros((4, 5), np.uint8))
     assert finding.sources([folder / "*.tif"]) == [folder / "a.tif"]
     assert finding.sources([tmp_path / "run*" / "*.tif"]) == [folder / "a.tif"]
+
+
+def test_a_set_that_is_watched_is_restored_once(
+    tmp_path: Path, restorer: Callable[..., Restorer]
+) -> None:
+    (tmp_path / "in").mkdir()
+    second, now = channels(tmp_path / "in")[1], [0.0]
+    second.rename(tmp_path / "late")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if now[0] == 30:
+            (tmp_path / "late").rename(second)
+        if now[0] > 60:
+            raise KeyboardInterrupt
+
+    pace = watch_.Pace(1, 5, 40, lambda: now[0], sleep)
+    watch = watch_.Watch((tmp_path / "in",), tmp_path / "out", pace=pace)
+    made = restorer("unet2d")
+    told = watch_.follow(watch, lambda *args: batch.run(made, *args), lambda _: None)
+    assert [(r.status, r.target.name) for r in told] == [("done", "c0.ome.tif")]
+    assert read(tmp_path / "out" / "c0.ome.tif").pixels.shape == (2, 5, 6)
