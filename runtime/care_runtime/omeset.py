@@ -33,7 +33,7 @@ class Planes:
     Parameters
     ----------
     file
-        Name of the file that holds them, in small letters.
+        Name of the file that holds them.
     start, stop
         Pages of the file; it is not always said where they end.
     """
@@ -44,8 +44,8 @@ class Planes:
 
     def hold(self, page: Any) -> bool:
         """Tell whether a page of an open file is one of them."""
-        name = page.parent.filename.lower()
-        return bool(name == self.file and self.start <= page.index < self.stop)
+        here = same(page.parent.filename, self.file)
+        return here and bool(self.start <= page.index < self.stop)
 
 
 def companion(tif: Any, path: Path) -> str | None:
@@ -85,9 +85,11 @@ def planes(xml: str, path: Path) -> list[list[Planes]]:
     root = _root(xml)
     if root is None:
         return []
-    own = path.name.lower()
     return [
-        [_planes(data, root, own) for data in image.iterfind("{*}Pixels/{*}TiffData")]
+        [
+            _planes(data, root, path.name)
+            for data in image.iterfind("{*}Pixels/{*}TiffData")
+        ]
         for image in root.iterfind("{*}Image")
     ]
 
@@ -102,11 +104,11 @@ def number(series: Any, xml: str, path: Path) -> int | None:
 
 def here(series: Sequence[Any], path: Path) -> list[Any]:
     """List the series of which planes lie in this very file; all, if there is none."""
-    own = path.name.lower()
-    found = [
-        s for s in series if any(p and p.parent.filename.lower() == own for p in s)
-    ]
-    return found or list(series)
+
+    def lies_here(page: Any) -> bool:
+        return page is not None and same(page.parent.filename, path.name)
+
+    return [s for s in series if any(map(lies_here, s))] or list(series)
 
 
 def files(path: Path) -> tuple[Path, ...]:
@@ -122,19 +124,23 @@ def files(path: Path) -> tuple[Path, ...]:
         with quiet(), tifffile.TiffFile(path) as tif, warnings.catch_warnings():
             warnings.simplefilter("ignore", SeriesWarning)
             xml = companion(tif, path) or tif.ome_metadata or ""
-        own = path.name.lower()
         images = [{each.file for each in image} for image in planes(xml, path)]
-        names = next((found for found in images if own in found), {own})
-        beside = {each.name.lower(): each for each in path.parent.iterdir()}
+        names = next((n for n in images if any(same(path.name, m) for m in n)), set())
+        beside = {path.with_name(n) for n in names if not same(path.name, n)}
+        return tuple(sorted({each for each in beside if each.exists()} | {path}))
     except Exception:  # whatever is wrong is told when it is read
         return (path,)
-    return tuple(sorted({beside[name] for name in names if name in beside} | {path}))
+
+
+def same(first: str, second: str) -> bool:
+    """Tell whether two names are those of one file, to Windows at least."""
+    return first.lower() == second.lower()
 
 
 def _planes(data: ElementTree.Element, root: ElementTree.Element, own: str) -> Planes:
     uuid, name = data.find("{*}UUID"), own
     if uuid is not None and uuid.text != root.get("UUID"):
-        name = uuid.get("FileName", own).lower()
+        name = uuid.get("FileName", own)
     start, one = int(data.get("IFD", 0)), "" if data.get("IFD") is None else "1"
     count = data.get("PlaneCount", data.get("NumPlanes", one))
     return Planes(name, start, start + int(count) if count else float("inf"))
