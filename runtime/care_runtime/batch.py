@@ -92,7 +92,7 @@ def run(
         if head and target != PIPE:
             partial = Partial(target, head, every=every)
             partial.open(resume=chosen.resume)
-            if chosen.resume:
+            if chosen.resume or partial.note:
                 places_.sweep(places)
         with warnings.catch_warnings(record=True) as caught:
             for kind in NOTED:
@@ -109,8 +109,8 @@ def run(
         saving.save(restored, places, join=chosen.join, form=chosen.form, empty=room)
         if partial is not None:
             partial.remove()
-    except CareError as error:
-        named, said = flat(str(source)), str(error)
+    except (CareError, OSError) as error:
+        named, said = flat(str(source)), flat(str(error))
         said = said if named in said else f"{named}: {said}"
         if partial is not None and _kept(partial):
             said += f" (what is done is kept in {partial.folder}: go on with --resume)"
@@ -201,7 +201,7 @@ def _head(
 def _kept(partial: Partial) -> bool:
     with suppress(CareError):
         partial.commit()
-    return partial.kept
+    return partial.kept and partial.folder.is_dir()
 
 
 def _read(

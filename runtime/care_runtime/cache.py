@@ -57,6 +57,14 @@ def folder() -> Path:
     return Path(pooch.os_cache("care-zoo"))
 
 
+def downloaded(address: str) -> Path:
+    """Say where a package lies that a person gave the address of."""
+    name = address.partition("?")[0].rstrip("/").rpartition("/")[2]
+    safe = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "._-"))
+    key = hashlib.sha256(address.encode()).hexdigest()[:24]
+    return folder() / "downloads" / f"{key}-{safe[-80:].lstrip('.') or 'package'}"
+
+
 def kept() -> list[Kept]:
     """List what is in the cache, but for locks."""
     found = []
@@ -113,7 +121,9 @@ def _hash(path: Path) -> str:
 
 def _matches(item: Kept, name: str) -> bool:
     package = item.kind == KINDS[PACKAGES]
-    return package and name in (item.name, item.name.partition("@")[0])
+    if "://" in name:
+        return item.path == downloaded(name)
+    return name == item.name or (package and name == item.name.partition("@")[0])
 
 
 def _name(part: str, path: Path) -> str:

@@ -22,7 +22,8 @@ from care_runtime.plain import line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes; the last is that of Ctrl-C."""
 
 TOLD = (DeviceWarning, SourceWarning)
 """Warnings that are told in a line each."""
@@ -44,6 +45,9 @@ class Commands(click.Group):
             click.echo(line(f"error: {error}"), err=True)
             usage = isinstance(error, ModelNotFoundError | OptionError)
             ctx.exit(USAGE if usage else FAILED)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
         except OSError as error:
             if not error.filename:  # as where the reader of a pipe has gone
                 raise

@@ -146,10 +146,11 @@ def _size(shape: Any, letter: str, place: int, axis: dict[str, Any]) -> Any:
 def _operation(old: Mapping[str, Any], letters: str) -> dict[str, Any]:
     kwargs = dict(old.get("kwargs") or {})
     name, mode = str(old.get("name")), kwargs.pop("mode", None)
-    if mode == "fixed":
+    known = name == "zero_mean_unit_variance" and kwargs.get("mean") is not None
+    if mode == "fixed" or (mode is None and known):
         name = f"fixed_{name}"
-    elif mode == "per_dataset":
-        kwargs["axes"] = f"b{kwargs.get('axes', '')}"
+    elif mode == "per_dataset" and kwargs.get("axes"):  # else all of them together
+        kwargs["axes"] = f"b{kwargs['axes']}"
     if name in ALONG and isinstance(kwargs.get("axes"), str):
         # The axes that share a number; 0.5 names the one along which they differ.
         left = [a for a in letters if a not in f"b{kwargs['axes']}"]

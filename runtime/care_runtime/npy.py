@@ -148,6 +148,7 @@ def _said(path: Path, array: NDArray[Any]) -> dict[str, Any]:
 
 
 def _calibration(said: Mapping[str, Any]) -> Calibration:
+    greys = said.get("greys")
     return Calibration(
         "plain",
         {a: float(size) for a, size in said.get("voxel", {}).items()},
@@ -160,6 +161,7 @@ def _calibration(said: Mapping[str, Any]) -> Calibration:
             tuple((low, high) for low, high in said.get("ranges", ())),
             tuple(np.array(lut, np.uint8) for lut in said.get("luts", ())),
             said.get("fps"),
+            (greys[0], greys[1]) if greys else None,
         ),
     )
 
@@ -183,6 +185,8 @@ def write(path: Path, image: Image, *, description: Mapping[str, str]) -> None:
             said.write_text(json.dumps(_facts(image, description), indent=1), "utf-8")
             with partial.open("wb") as file:
                 _save(file, image.pixels)
+            # Else a kill between the two renames leaves old pixels with new words.
+            path.unlink(missing_ok=True)
     except FileError:
         raise
     except OSError as error:

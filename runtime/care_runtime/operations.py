@@ -74,9 +74,10 @@ class Given:
 
     def along(self, key: str, default: float | None = None) -> Any:
         """Take a number, or one for each place along an axis."""
-        value = self.kwargs.get(key, default)
+        value = self.kwargs.get(key)
+        value = default if value is None else value
         if not isinstance(value, list):
-            return float(value)
+            return float(value)  # type: ignore[arg-type]
         if len(value) == 1:
             return float(value[0])
         place = self.axis

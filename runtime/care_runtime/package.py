@@ -212,6 +212,7 @@ def read(path: Path, cache: Path) -> Package:
     """
     if path.is_dir():
         found = [path / name for name in NAMES if (path / name).is_file()]
+        found = found or sorted(p for name in NAMES for p in path.glob(f"*.{name}"))
         found = found or [p for name in NAMES for p in path.glob(f"*/{name}")]
         if len(found) > 1 and found[0].parent != path:
             inside = ", ".join(sorted(p.parent.name for p in found))

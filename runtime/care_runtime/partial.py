@@ -61,6 +61,7 @@ class Partial:
     _committed: tuple[int, Done] | None = None
     _since: float = 0.0
     _cost: float = 0.0
+    _ours: bool = False  # no other process has the folder
 
     @property
     def folder(self) -> Path:
@@ -85,7 +86,7 @@ class Partial:
             return
         journal, records = journal_.opened(self.folder / "journal.jsonl")
         head, *rest = records or [{}]
-        self._journal = journal
+        self._journal, self._ours = journal, True
         if resume and head == dict(self.head):
             self._records = rest
             done = sum(r.get("tiles", 0) for r in _latest(rest).values())
@@ -115,6 +116,9 @@ class Partial:
         """
         name = self.folder / f"{len(self._images)}.raw"
         image = Stored(name, tuple(shape), dtype, self.large)
+        counts = (record.get("images", 0) for record in self._records)
+        if len(self._images) < max(counts, default=0) and not image.there:
+            self._forget(name)
         if image.nbytes >= self.large:
             self._write_head()
         image.open()
@@ -172,12 +176,12 @@ class Partial:
         if self._journal is not None:
             said = {"part": part, "plan": self._key[part], "tiles": done.tiles}
             rest = {"saturated": list(done.saturated), "blank": done.blank}
-            self._journal.add(said | rest)
+            self._journal.add(said | rest | {"images": len(self._images)})
         self._committed, self._since = (part, done), time.monotonic()
         self._cost = self._since - begun
 
     def close(self) -> None:
-        """Leave it as it is; an empty one vanishes."""
+        """Leave it as it is; an empty one vanishes, unless it is another process's."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -185,21 +189,32 @@ class Partial:
             self.remove()
 
     def remove(self) -> None:
-        """Forget what was done."""
+        """Forget what was done, if it is not another process that does it."""
         for image in self._images:
             image.close()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
         self._committed = self._last = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._ours:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._ours = False
 
     def _write_head(self) -> None:
         if self._journal is not None:
             return
         self._journal, _ = journal_.opened(self.folder / "journal.jsonl")
+        self._ours = True
         self._journal.clear()
         self._journal.add(self.head)
+
+    def _forget(self, name: Path) -> None:
+        """Begin afresh where pixels are gone that the journal tells of."""
+        self._records, self._committed = [], None
+        self.note = f"{name.name} of what was done before is gone: restored afresh"
+        if self._journal is not None:
+            self._journal.clear()
+            self._journal.add(self.head)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ def data(
     plain = isinstance(pixels, np.ndarray) and pixels.flags.c_contiguous
     if plain and "tile" not in packing:
         return {"data": pixels.reshape(shape)}
-    pieces = _planes(pixels)
     if "tile" in packing:
-        pieces = (tile for plane in pieces for tile in _tiles(plane))
+        pieces = _tiles(pixels)
     elif samples:
-        pieces = (plane[..., None] for plane in pieces)
+        pieces = (plane[..., None] for plane in _planes(pixels))
+    else:
+        pieces = _planes(pixels)
     return {"data": pieces, "shape": shape, "dtype": pixels.dtype}
 
 
@@ -38,16 +39,23 @@ def _planes(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield np.ascontiguousarray(pixels[index])
 
 
-def _tiles(plane: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut a plane into tiles."""
-    for y in range(0, plane.shape[0], SIDE):
-        for x in range(0, plane.shape[1], SIDE):
-            yield plane[y : y + SIDE, x : x + SIDE]
+def _bands(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Read an image by some rows of a plane at a time."""
+    for index in np.ndindex(*pixels.shape[:-2]):
+        for y in range(0, pixels.shape[-2], SIDE):
+            yield np.ascontiguousarray(pixels[(*index, slice(y, y + SIDE))])
+
+
+def _tiles(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut an image into tiles."""
+    for band in _bands(pixels):
+        for x in range(0, band.shape[1], SIDE):
+            yield band[:, x : x + SIDE]
 
 
 def checksum(pixels: NDArray[Any]) -> int:
     """Return the check sum of all pixels."""
     found = 0
-    for plane in _planes(pixels):
-        found = zlib.crc32(plane.data, found)
+    for band in _bands(pixels):
+        found = zlib.crc32(band.data, found)
     return found

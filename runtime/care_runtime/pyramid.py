@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from care_runtime.output import Empty
 
 
+ROWS = 256
+"""Rows of a smaller copy that are made at once."""
+
+
 def sizes(shape: Sequence[int], axes: str, levels: int) -> list[tuple[int, ...]]:
     """Return the shape of each smaller copy; there is none below a single pixel.
 
@@ -49,7 +53,7 @@ def halved(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
 def levels(
     pixels: NDArray[Any], axes: str, count: int, empty: Empty
 ) -> list[NDArray[Any]]:
-    """Make the smaller copies of an image plane by plane.
+    """Make the smaller copies of an image, some rows at a time.
 
     Parameters
     ----------
@@ -66,7 +70,10 @@ def levels(
     for shape in sizes(pixels.shape, axes, count):
         smaller = empty(shape, pixels.dtype)
         for plane in np.ndindex(*shape[:-2]):
-            smaller[plane] = halved(np.asarray(last[plane]), "YX")
+            for y in range(0, shape[-2], ROWS):
+                above = (*plane, slice(2 * y, 2 * (y + ROWS)))
+                band = halved(np.asarray(last[above]), "YX")
+                smaller[(*plane, slice(y, y + ROWS))] = band
         found.append(smaller)
         last = smaller
     return found

@@ -61,6 +61,11 @@ class Entry:
         return " ".join(word for word in words if word)
 
 
+def is_file(text: str) -> bool:
+    """Tell whether a registry may have a package of such a name and version."""
+    return bool(_FILE.fullmatch(text))
+
+
 def parse(text: str, where: str) -> list[Entry]:
     """Read a registry.
 

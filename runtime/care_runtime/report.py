@@ -145,7 +145,7 @@ def _care_lines(care: Any) -> dict[str, str]:
     if norm.percentiles:
         low, high = norm.percentiles
         lines["normalization"] = f"percentiles {low:g}, {high:g} over {norm.axes}"
-    for key in ("data", "origin", "steps", "seed", "device"):
+    for key in ("data", "origin", "steps", "steps before", "seed", "device"):
         if key in training:
             lines[f"trained: {key}"] = str(training[key])
     return lines | _scores(training.get("scores"))

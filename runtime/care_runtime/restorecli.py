@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from care_runtime.commands import INTERRUPTED
 from care_runtime.errors import OptionError
 from care_runtime.switches import (
     DEVICE,
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from care_runtime.reading import Place
     from care_runtime.restore import Restorer
     from care_runtime.runner import Where
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 SELECTED = ("series", "channel", "time", "z", "crop", "average")
 """Options that say what of a file is restored."""
@@ -125,9 +123,11 @@ def restore(
     --output, others beside it, as NAME_scale.ome.tif.
 
     Images from 256 MB on are read and written tile by tile, on a disk with room for
-    the result twice. What needs a whole frame has it in memory still: --tile whole,
-    models that read an axis as a whole, and other people's models with steps that
-    measure frames. After Ctrl-C or a kill, the same command with --resume goes on.
+    the result twice, or three times with CHANNEL=MODEL. What needs a whole frame has
+    it in memory still: --tile whole, models that read an axis as a whole, other
+    people's models with steps that measure frames, and TIFF without --compress or
+    --pyramid a plane of the result. After Ctrl-C or a kill, the same command with
+    --resume goes on.
     """
     from care_runtime import (
         batch,

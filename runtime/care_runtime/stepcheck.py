@@ -81,11 +81,11 @@ def _problem(step: Operation, tensors: set[str]) -> str | None:
     for key in ("min_percentile", "max_percentile"):
         if not 0 <= float(words.get(key) or 0) <= 100:
             return f"{key}: expected a percentile from 0 to 100, found {words[key]!r}"
-    axes = words.get("axes") or []
+    axes = [] if words.get("axes") is None else words["axes"]
+    if not isinstance(axes, list):
+        return f"expected a list of axes, found {axes!r}"
     named = [*axes, words["axis"]] if words.get("axis") is not None else axes
-    if not isinstance(axes, list) or not all(
-        isinstance(a, str) and a in LETTERS for a in named
-    ):
+    if not all(isinstance(a, str) and a in LETTERS for a in named):
         return f"expected axes of {', '.join(LETTERS)}, found {named!r}"
     other = words.get("reference_tensor")
     if other is not None and (not isinstance(other, str) or other not in tensors):

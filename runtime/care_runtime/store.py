@@ -12,7 +12,12 @@ from urllib.parse import quote
 import care_zoo
 from care_runtime import addresses, cache, package, registry, sources
 from care_runtime.addresses import is_address
-from care_runtime.errors import FileError, ModelNotFoundError, SourceWarning
+from care_runtime.errors import (
+    FileError,
+    ModelNotFoundError,
+    SourceWarning,
+    SpecError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +38,17 @@ def names(zoo: str | Zoo | None = None, key: str | None = None) -> dict[str, Ent
     -----
     SourceWarning
         If the zoo cannot be asked, and these are the models that it had the last time.
+
+    Raises
+    ------
+    FileError
+        If the zoo cannot be asked, and never was.
     """
     found = sources.named(zoo, key)
     if found is None:
         return registry.newest(sources.at_hand())
+    if found.trouble and not (found.folder / registry.NAME).is_file():
+        raise FileError(found.trouble)
     if found.trouble:
         _warn(f"the zoo {found.place} cannot be asked what it has: {found.trouble}")
     return registry.newest(found.entries)
@@ -100,23 +112,22 @@ def locate(
 
 def _at_address(address: str, progress: Any) -> Package:
     """Open a package at an address that a person gave; it is fetched once."""
-    import hashlib
-
     from care_runtime import download
 
-    key = hashlib.sha256(address.encode()).hexdigest()[:24]
-    target = cache.folder() / "downloads" / f"{key}-{_last(address)}"
-    if not target.is_file():
-        download.fetch(address, target, progress=progress)
-    found = package.read(target, cache.folder())
+    target = cache.downloaded(address)
+    for asked in (not target.is_file(), True):
+        if asked:
+            download.fetch(address, target, progress=progress)
+        try:
+            found = package.read(target, cache.folder())
+        except (FileError, SpecError):
+            target.unlink(missing_ok=True)  # as a page of a network's login
+            if asked:
+                raise
+        else:
+            break
     digest = package.sha256(target)
     return replace(found, listed=any(e.sha256 == digest for e in sources.own()))
-
-
-def _last(address: str) -> str:
-    name = address.partition("?")[0].rstrip("/").rpartition("/")[2]
-    safe = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "._-"))
-    return safe[-80:].lstrip(".") or "package"
 
 
 def _entry(entries: list[Entry], zoo: Zoo | None, name: str, version: str) -> Entry:

@@ -60,6 +60,14 @@ class Stored:
         """Whether it is in memory."""
         return self._held is not None
 
+    @property
+    def there(self) -> bool:
+        """Whether a file of its size was committed before."""
+        try:
+            return self.path.stat().st_size == self.nbytes
+        except OSError:
+            return False
+
     def open(self) -> None:
         """Take what was committed before, or make room.
 
@@ -68,22 +76,24 @@ class Stored:
         FileError
             If the disk has no room.
         """
-        there = self.path.exists() and self.path.stat().st_size == self.nbytes
         if self.nbytes < self.large:
-            found = np.fromfile(self.path, self.dtype) if there else None
+            found = np.fromfile(self.path, self.dtype) if self.there else None
             self._held = (
                 np.zeros(self.shape, self.dtype)
                 if found is None
                 else found.reshape(self.shape)
             )
-        elif not there:
+        elif not self.there:
             self._make()
 
     def read(self, part: Window) -> NDArray[Any]:
         """Read a part."""
         if self._held is not None:
             return self._held[part]
-        return runs.read(self.path, 0, self.shape, self.dtype, part)
+        try:
+            return runs.read(self.path, 0, self.shape, self.dtype, part)
+        except OSError as error:  # somebody removed its folder
+            raise unwritable(self.path, error) from error
 
     def write(self, part: Window, values: NDArray[Any]) -> None:
         """Write a part."""
@@ -126,7 +136,10 @@ class Stored:
 
     def _mapped(self) -> np.memmap[Any, Any]:
         if self._map is None:
-            self._map = np.memmap(self.path, self.dtype, "r+", shape=self.shape)
+            try:
+                self._map = np.memmap(self.path, self.dtype, "r+", shape=self.shape)
+            except OSError as error:
+                raise unwritable(self.path, error) from error
         return self._map
 
     def _make(self) -> None:

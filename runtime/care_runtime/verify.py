@@ -104,7 +104,8 @@ def _verify_foreign(
             test[tensor.id] = difference(pixels, expected)
             if _is_rounded(restorer.spec, tensor.id) and np.ptp(expected) >= LEVELS:
                 levels[tensor.id] = 1 / float(np.ptp(expected))
-    return Verified(test, {}, engine.device, levels=levels)
+    named = f"{engine.name} {engine.version}"
+    return Verified(test, {}, engine.device, engine=named, levels=levels)
 
 
 def _is_rounded(spec: Spec, output: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import stat
 import tempfile
 import unicodedata
@@ -50,7 +51,7 @@ def unpack(archive: Path, folder: Path) -> Path:
         If the zip is damaged, locked, leads out of the folder or is a bomb, or there
         is no room.
     """
-    if folder.is_dir():
+    if folder.is_dir() and _whole(archive, folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +64,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             whole = Path(partial) / "package"
             whole.mkdir()
             zipped.extractall(whole)
+            shutil.rmtree(folder, ignore_errors=True)  # of which files are gone
             _move(whole, folder)
     except FileError:
         raise
@@ -74,6 +76,20 @@ def unpack(archive: Path, folder: Path) -> Path:
         )
         raise FileError(msg) from error
     return folder
+
+
+def _whole(archive: Path, folder: Path) -> bool:
+    """Tell whether everything that a zip holds lies unpacked in a folder."""
+    try:
+        with _Guarded(archive) as file, zipfile.ZipFile(file) as zipped:
+            check(zipped, archive)
+            return all(
+                (folder / item.filename).stat().st_size == item.file_size
+                for item in zipped.infolist()
+                if not item.is_dir()
+            )
+    except Exception:  # it is unpacked anew, which says what is wrong
+        return False
 
 
 class _Guarded(io.FileIO):

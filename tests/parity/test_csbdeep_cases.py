@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import care_runtime
+from care_runtime.errors import SpecError
 from care_runtime.verify import difference
 from care_training import csbdeep
 
@@ -51,6 +52,30 @@ def test_the_axes_tell_how_many_dimensions_there_are(tmp_path):
     del config["n_dim"]
     (folder / "config.json").write_text(json.dumps(config))
     assert csbdeep.read(folder).network.form.space == "zyx"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("proj_kern", [3, 3]),
+        ("proj_kern", [3, 3, 0]),
+        ("proj_pool", None),
+        ("proj_n_depth", None),
+        ("proj_n_filt", 0),
+        ("unet_n_depth", "2"),
+        ("unet_n_depth", 1_000_000_000),
+        ("unet_n_first", -1),
+        ("n_channel_in", 1.5),
+    ],
+)
+def test_sizes_that_are_none_are_named(tmp_path, key, value):
+    folder = tmp_path / "model"
+    shutil.copytree(CASES[0].parent / "project_YXZ_prob", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(SpecError, match=key) as error:
+        csbdeep.read(folder, "ProjectionCARE")
+    assert "\n" not in str(error.value)
 
 
 def test_a_projection_may_tell_its_surface(tmp_path):

@@ -236,6 +236,19 @@ def test_what_is_not_written_is_no_folder(tmp_path, image, name):
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize("words", [("info", MODEL), ("verify", MODEL)])
+def test_ctrl_c_has_its_own_code(monkeypatch, words):
+    from care_runtime import store
+
+    def stopped(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "locate", stopped)
+    found = run(*words)
+    assert found.exit_code == 130
+    assert found.stderr == "interrupted\n"
+
+
 def test_a_folder_that_is_shut_is_one_line(tmp_path, monkeypatch):
     def shut(path):
         raise PermissionError(13, "Permission denied", str(path))

@@ -299,6 +299,30 @@ def test_format_0_4(tmp_path: Path) -> None:
     assert verify(found, run.network).test["out"] < 1e-5  # type: ignore[arg-type]
 
 
+def test_modes_of_format_0_4(tmp_path: Path) -> None:
+    """Of a whole data set without axes, and of numbers without a mode."""
+    image, fixed = noise("YX", Y=32, X=32), {"mean": [100.0], "std": [10.0]}
+    cases = [
+        ({"mode": "per_dataset"}, (image - image.mean()) / (image.std() + 1e-6)),
+        ({**fixed, "axes": "yx"}, (image - 100.0) / 10),
+        ({**fixed, "axes": "yx", "mode": "fixed"}, (image - 100.0) / 10),
+    ]
+    for number, (kwargs, expected) in enumerate(cases):
+        description = old()
+        step = {"name": "zero_mean_unit_variance", "kwargs": kwargs}
+        description["inputs"][0]["preprocessing"] = [step]
+        description["outputs"][0]["postprocessing"] = []
+        folder = package(tmp_path / str(number), convolution(), [], **description)
+        found = load(folder)(image, "YX").image
+        np.testing.assert_allclose(found, convolved(expected), atol=1e-4)
+
+
+def test_descriptions_of_any_name(tmp_path: Path) -> None:
+    folder = package(tmp_path, convolution(), [], **old())
+    (folder / "rdf.yaml").rename(folder / "nuclei.bioimageio.yaml")
+    assert package_.read(folder, tmp_path / "cache").spec.format == "0.4.10"
+
+
 @pytest.mark.parametrize(
     ("type_", "gain", "off", "passed"),
     [

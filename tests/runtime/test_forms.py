@@ -190,7 +190,7 @@ def test_imagej_keeps_how_it_was_shown(
     for lut, kept in zip(luts, said["LUTs"], strict=True):
         np.testing.assert_array_equal(lut, kept)
     scale = reading.read(tmp_path / "out_scale.ome.tif")
-    assert scale.look.colours == ("00FF00", "000000")
+    assert scale.look.colours == ("00FF00", "FFFFFF")
     assert scale.look.ranges == ()
 
 

@@ -142,6 +142,7 @@ def test_steps_measure_what_the_step_before_made() -> None:
         ("scale_linear", {"gain": 10**60}, "gain"),
         ("scale_range", {"min_percentile": 101}, "min_percentile"),
         ("scale_range", {"axes": "yx"}, "axes"),
+        ("scale_range", {"axes": 0}, "axes"),
         ("scale_range", {"axes": ["time"]}, "axes"),
         ("scale_range", {"axes": [["x"]]}, "axes"),
         ("scale_range", {"reference_tensor": "none"}, "reference_tensor"),
@@ -185,3 +186,8 @@ def test_percentiles_of_a_mask() -> None:
     ]
     frame = np.arange(16, dtype=np.float32).reshape(1, 4, 4) / 10
     np.testing.assert_array_equal(apply(steps, frame), frame > 0.5)
+
+
+def test_numbers_that_are_null_are_not_given() -> None:
+    found = done("scale_linear", gain=None, offset=None)
+    np.testing.assert_array_equal(found, X)

@@ -294,6 +294,105 @@ def test_two_processes_do_not_share_a_partial(restorer: Make, tmp_path: Path) ->
     assert run(good, source, target).status == "done"
 
 
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_run_at_work_is_left_alone(
+    restorer: Make,
+    tmp_path: Path,
+    resume: bool,
+    large: bool,
+    request: pytest.FixtureRequest,
+) -> None:
+    if large:
+        request.getfixturevalue("small_is_large")
+    source = write(tmp_path / "a.tif", noise("YX", Y=40, X=50))
+    target, good = tmp_path / "b.tif", restorer("identity2d")
+    head = batch._head(good, source, Options(tile=16))
+    first = partial.Partial(target, head or {}, large=1, every=0)
+    first.open(resume=False)
+    pixels = first.empty((40, 50), np.dtype(np.uint16))
+    first.begin(0, "plan")
+    first.add(0, partial.Done(1, (0,), 0))
+    assert first.kept
+    before = content(first.folder / "0.raw")
+    found = run(good, source, target, resume=resume)
+    assert "another process" in str(found.error)
+    assert first.folder.is_dir()
+    assert content(first.folder / "0.raw") == before
+    assert pixels.shape == (40, 50)
+    first.close()
+    assert first.folder.is_dir()
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.usefixtures("small_is_large")
+def test_pixels_that_are_gone_are_not_zeros(
+    restorer: Make, tmp_path: Path, cut: bool
+) -> None:
+    source = write(tmp_path / "a.tif", noise("YX", Y=80, X=90))
+    good, target = restorer("unet2d"), tmp_path / "b.tif"
+    run(good, source, tmp_path / "c.tif")
+    for _ in range(2):  # the second time, what the first one began is gone on with
+        with pytest.raises(KillError):
+            run(interrupted_after(good, 5, KillError), source, target, resume=True)
+    raw = partial.folder_of(target) / "0.raw"
+    if cut:
+        raw.write_bytes(raw.read_bytes()[:-1])
+    else:
+        raw.unlink()
+    with pytest.raises(KillError):
+        run(interrupted_after(good, 0, KillError), source, target, resume=True)
+    result = run(good, source, target, resume=True)
+    assert result.status == "done"
+    assert content(target) == content(tmp_path / "c.tif")
+
+
+@pytest.mark.usefixtures("small_is_large")
+def test_a_folder_that_goes_away_fails_its_image_alone(
+    restorer: Make, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "a.tif", noise("YX", Y=80, X=90))
+    good, target = restorer("unet2d"), tmp_path / "out" / "b.tif"
+
+    def network(x: Any) -> Any:
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        return good.network(x)
+
+    bad = Restorer(good.spec, network, good.provenance)
+    result = run(bad, source, target)
+    assert result.status == "failed"
+    assert "\n" not in str(result.error)
+    assert "--resume" not in str(result.error)
+
+
+def test_an_array_that_is_replaced_is_gone_before_its_words_change(
+    restorer: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the two renames is not taken for a restoration that is done."""
+    source = tmp_path / "a.tif"
+    write(source, noise("ZYX", Z=2, Y=40, X=50), metadata={"axes": "ZYX"})
+    good, target = restorer("unet2d"), tmp_path / "b.npy"
+    first, second = (Selection(z=(z, z + 1)) for z in range(2))
+    assert run(good, source, target, selection=first).status == "done"
+    replace_, named = Path.replace, []
+
+    def killed(path: Path, place: Path) -> Path:
+        named.append(place.name)
+        if place.name == "b.npy":
+            raise KillError
+        return replace_(path, place)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KillError):
+        run(good, source, target, selection=second, overwrite=True)
+    assert named == ["b.npy.json", "b.npy"]
+    monkeypatch.undo()
+    assert run(good, source, target, selection=second, resume=True).status == "done"
+    expected = run(good, source, tmp_path / "c.npy", selection=second)
+    assert expected.status == "done"
+    assert content(target) == content(tmp_path / "c.npy")
+
+
 def test_done_images_are_skipped(restorer: Make, tmp_path: Path) -> None:
     source, good = (
         write(tmp_path / "a.tif", noise("YX", Y=40, X=50)),

@@ -14,8 +14,8 @@ from tiny import noise, one_line
 
 import care_runtime
 import care_zoo
+from care_runtime import cache, store
 from care_runtime import package as package_
-from care_runtime import store
 from care_runtime.cli import main
 from care_runtime.errors import FileError, ModelNotFoundError
 
@@ -272,6 +272,42 @@ def test_an_address_of_no_package(zoo: Zoo) -> None:
     (zoo.served / "page.zip").write_text("<html>")
     with pytest.raises(FileError, match="expected a package") as error:
         store.locate(f"{zoo.address}/page.zip")
+    one_line(error.value)
+
+
+@pytest.mark.parametrize("kind", ["page", "half"])
+def test_a_bad_answer_is_not_kept(zoo: Zoo, package: Path, kind: str) -> None:
+    """As the page of a network's login, or half a file that called itself whole."""
+    place, address = zoo.served / "m.zip", f"{zoo.address}/m.zip"
+    package_.pack(package, place)
+    whole = place.read_bytes()
+    place.write_bytes(b"<html>" if kind == "page" else whole[: len(whole) // 2])
+    for _ in range(2):
+        with pytest.raises(FileError):
+            store.locate(address)
+    place.write_bytes(whole)
+    assert store.locate(address).spec.name == "unet2d"
+    kept = cache.downloaded(address)
+    kept.write_bytes(b"<html>")  # of a version before
+    assert store.locate(address).spec.name == "unet2d"
+    stop(zoo.server)
+    assert store.locate(address).spec.name == "unet2d"
+
+
+def test_what_an_address_gave_is_removed_by_it(zoo: Zoo, package: Path) -> None:
+    package_.pack(package, zoo.served / "m.zip")
+    address = f"{zoo.address}/m.zip"
+    store.locate(address)
+    with pytest.raises(ModelNotFoundError):
+        cache.clean([f"{zoo.address}/other.zip"])
+    cache.clean([address])
+    assert not cache.downloaded(address).exists()
+
+
+def test_a_zoo_that_was_never_reached_has_no_models(zoo: Zoo) -> None:
+    stop(zoo.server)
+    with pytest.raises(FileError) as error:
+        store.names(zoo.address)
     one_line(error.value)
 
 

@@ -45,6 +45,18 @@ def test_a_plain_zip(tmp_path: Path) -> None:
     assert zips.unpack(archive, tmp_path / "out") == folder
 
 
+@pytest.mark.parametrize("change", ["gone", "cut"])
+def test_what_is_lost_is_unpacked_again(tmp_path: Path, change: str) -> None:
+    archive = write(tmp_path / "a.zip", ("a", b"1"), ("deep/b", b"22"))
+    lost = zips.unpack(archive, tmp_path / "out") / "deep" / "b"
+    if change == "gone":
+        lost.unlink()
+    else:
+        lost.write_bytes(b"2")
+    assert zips.unpack(archive, tmp_path / "out") == tmp_path / "out"
+    assert lost.read_bytes() == b"22"
+
+
 def test_an_empty_zip(tmp_path: Path) -> None:
     refused(write(tmp_path / "a.zip"), "empty")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from care_runtime.care import Resample
 from care_runtime.errors import FileError, SpecError
-from care_training import card, describe, export, keras
+from care_training import card, csbconfig, describe, export, keras
 from care_training.isotropic import Isotropic, IsotropicConfig
 from care_training.projection import Projection, ProjectionConfig
 from care_training.sample import Sample
@@ -26,23 +25,6 @@ if TYPE_CHECKING:
 
 CLASSES = ("CARE", "UpsamplingCARE", "IsotropicCARE", "ProjectionCARE")
 """What a `config.json` cannot tell, for a CARE and an upsampling one look alike."""
-
-NEEDED = [
-    "axes",
-    "n_channel_in",
-    "n_channel_out",
-    "probabilistic",
-    "unet_residual",
-    "unet_n_depth",
-    "unet_kern_size",
-    "unet_n_first",
-    "unet_last_activation",
-]
-"""Keys of every `config.json`."""
-
-NUMBERS = [key for key in NEEDED if key.startswith("n_")]
-NUMBERS += ["unet_n_depth", "unet_kern_size", "unet_n_first"]
-"""Of these, the whole numbers."""
 
 PROJECTION = {
     "proj_n_depth": "depth",
@@ -101,7 +83,7 @@ def read(folder: Path, kind: str = "CARE", height: Height = "") -> CSBDeepModel:
     SpecError
         If the model is of a kind that cannot be imported, or of another than said.
     """
-    config = _config(folder)
+    config = csbconfig.read(folder)
     if kind not in CLASSES:
         msg = f"expected a model of class {', '.join(CLASSES)}, found {kind!r}"
         raise SpecError(msg)
@@ -173,38 +155,6 @@ def projection_config(config: dict[str, Any]) -> ProjectionConfig:
 def _space(config: dict[str, Any]) -> str:
     """Drop what is no axis of space: samples and channels."""
     return str(config["axes"]).strip("SC")
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        msg = f"cannot read {path}: expected the folder of a CSBDeep model"
-        raise FileError(msg) from error
-    except ValueError as error:
-        msg = f"{path} is no JSON: {error}"
-        raise FileError(msg) from error
-    if not isinstance(config, dict):
-        config = {}
-    if any(key.startswith("n2v_") for key in config):
-        msg = f"{path} is that of a Noise2Void model: expected one of CARE"
-        raise SpecError(msg)
-    missing = [key for key in NEEDED if key not in config]
-    strange = {
-        key: config[key]
-        for key in NUMBERS
-        if key in config and type(config[key]) is not int
-    }
-    if strange:
-        msg = f"expected whole numbers in {path}, found {strange}: mend the file"
-        raise SpecError(msg)
-    if missing:
-        msg = (
-            f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
-        )
-        raise SpecError(msg)
-    return config
 
 
 def _weights_file(folder: Path) -> Path:

@@ -26,8 +26,16 @@ class Measure:
         for.
     higher
         Whether more is better.
+    best
+        What is best, where it is neither more nor less.
     """
 
     name: str
     of: Callable[[NDArray[Any], Pair], float]
     higher: bool = True
+    best: str = ""
+
+    @property
+    def wish(self) -> str:
+        """What is best, in words."""
+        return self.best or f"{'higher' if self.higher else 'lower'} is better"

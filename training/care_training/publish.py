@@ -135,7 +135,12 @@ def _add(folder: Path, place: Path, entries: dict[str, Entry]) -> Entry:
         archive = Path(scratch) / "package.zip"
         digest = package.pack(found.folder, archive)
         entry = Entry(f"{place.resolve().name}/{found.version}.zip", digest)
-        registry.parse(str(entry), str(place))
+        if not registry.is_file(entry.file):
+            msg = (
+                "expected a name that a registry may have, of letters without "
+                f"accents, digits and ._+-, found {entry.name!r}: rename {place}"
+            )
+            raise FileError(msg)
         target = folder / entry.file
         before = _published(target, entries.get(entry.file))
         if before not in (None, digest):

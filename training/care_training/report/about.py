@@ -50,7 +50,9 @@ class Model:
         """Say how long it was trained, and what is owed."""
         if "steps" not in self.training:
             return "unknown"
-        steps = self.training["steps"]
+        before = int(self.training.get("steps before", 0))
+        steps = f"{int(self.training['steps']) + before}"
+        steps += " in several runs" if before else ""
         owed = self.training.get("owed")
         return f"{steps}; owed: {owed}" if owed else f"{steps}, nothing owed"
 

@@ -95,10 +95,7 @@ def errors_of_all(
     """Draw all scores as boxes, and write their table."""
     out.parts.append(page.heading("Errors on images that training never saw"))
     told = [("nrmse", "NRMSE (lower is better)"), ("ssim", "SSIM (higher is better)")]
-    told += [
-        (m.name, f"{m.name} ({'higher' if m.higher else 'lower'} is better)")
-        for m in measures
-    ]
+    told += [(m.name, f"{m.name} ({m.wish})") for m in measures]
     together = []
     for name, label in told:
         groups = {k: scores.values(e, name) for k, e in found.evaluations.items()}

@@ -46,7 +46,7 @@ class Spot:
     image
         Name of the image.
     channel
-        From 0.
+        From 0; None where there is but one.
     place
         Centre of the window, ([Z,] Y, X) in pixels from 0.
     error
@@ -59,7 +59,7 @@ class Spot:
 
     kind: str
     image: str
-    channel: int
+    channel: int | None
     place: tuple[int, ...]
     error: float
     marked: tuple[int, int]
@@ -106,7 +106,8 @@ def spots(
         for kind, sign in zip(KINDS, (1, -1), strict=True):
             for place, error in peaks(sign * local, size):
                 marked, crops = _crops((x, y, z), place, axial=axial)
-                spot = Spot(kind, name, channel, place, error, marked, crops)
+                which = channel if len(restored) > 1 else None
+                spot = Spot(kind, name, which, place, error, marked, crops)
                 found[kind].append(spot)
     return {kind: strongest(part) for kind, part in found.items()}
 
@@ -156,7 +157,7 @@ def row(spot: Spot, number: int) -> Row:
     axes = "ZYX"[-len(spot.place) :]
     place = ", ".join(f"{a} {p}" for a, p in zip(axes, spot.place, strict=True))
     title = f"{spot.image}, {place}"
-    if spot.channel:
+    if spot.channel is not None:
         title += f", channel {spot.channel}"
     shown = tuple(
         Tile(

@@ -82,7 +82,9 @@ def boxes(found: Gathered, seed: str) -> str:
 
 def tuning(found: Evaluation) -> str:
     """Say what the baselines were tuned on, and what the table shows."""
-    text = f"Mean ± standard deviation over {_images(len(found.images))}. "
+    each = len(next(iter(found.each.values()))) // len(found.images)
+    what = _images(len(found.images)) + (f" of {each} channels" if each > 1 else "")
+    text = f"Mean ± standard deviation over {what}. "
     if len(found.each) < 3:
         return text + "There was no baseline."
     if found.tuned_on and set(found.tuned_on) != set(found.images):
