@@ -240,10 +240,7 @@ def _joined(
         images=images,
         main=first.main,
         provenance=_merged(
-            [
-                (label, part.provenance)
-                for label, part in zip(labels, parts, strict=True)
-            ]
+            [(name, part.provenance) for name, part in zip(labels, parts, strict=True)]
         ),
         saturated=sum(part.saturated for part in parts),
         blank=sum(part.blank for part in parts),
