@@ -80,6 +80,9 @@ def test_a_projection_with_its_height_map(tmp_path):
     found = fit(folder, *options)
     rng = np.random.default_rng(1)
     made = check(found, rng.poisson(50, (7, 61, 83)), "ZYX", (61, 83))
+    (size,) = (a.size for a in found.spec.input.axes if a.letter == "Z")
+    card = (found.folder / "README.md").read_text("utf-8")
+    assert f"Z: it takes images of exactly {size} pixels" in card
     height = made.outputs["height"]
     assert height.shape == (61, 83)
     assert height.dtype == np.float32

@@ -124,9 +124,10 @@ def package(
         found.update(judges.of(able))
         facts = replace(about.facts, training=trained.facts)
         more = {} if calibration is None else {"calibration": calibration.to_dict()}
+        told = describe.as_deep(restorer.spec, about.sample.low.shape)
         return export.Contents(
             about.sample,
-            card.card(about.name, restorer.spec, facts, found, calibration),
+            card.card(about.name, told, facts, found, calibration),
             {
                 "data": facts.data,
                 "origin": facts.origin,
