@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import stat
 import tempfile
 import unicodedata
@@ -64,7 +63,8 @@ def unpack(archive: Path, folder: Path) -> Path:
             whole = Path(partial) / "package"
             whole.mkdir()
             zipped.extractall(whole)
-            shutil.rmtree(folder, ignore_errors=True)  # of which files are gone
+            if folder.is_dir() and not _whole(archive, folder):
+                folder.rename(Path(partial) / "lost")
             _move(whole, folder)
     except FileError:
         raise
