@@ -62,21 +62,24 @@ def companion(tif: Any, path: Path) -> str | None:
         If that XML is none to be read.
     """
     said = tif.ome_metadata
-    root = _root(said) if said and "BinaryOnly" in said else None
+    if said is None or "BinaryOnly" not in said:
+        return None
+    require_modest(said, path)
+    root = _root(said)
     binary = None if root is None else root.find("{*}BinaryOnly")
     if binary is None:
         return None
     name = binary.get("MetadataFile", "")
     place = path.parent / name
     xml = None if not name or leads_out(name, path) else _text(place)
-    if xml is None or _root(xml) is None:
+    require_modest(xml, path)
+    if _root(xml) is None:
         msg = (
             f"{path} names {name!r} for its axes and calibration, which cannot be read:"
             " place it beside, or give --axes and check the voxel size"
         )
         warnings.warn(msg, SeriesWarning, stacklevel=2)
         return None
-    require_modest(xml, path)
     return xml
 
 
@@ -124,6 +127,7 @@ def files(path: Path) -> tuple[Path, ...]:
         with quiet(), tifffile.TiffFile(path) as tif, warnings.catch_warnings():
             warnings.simplefilter("ignore", SeriesWarning)
             xml = companion(tif, path) or tif.ome_metadata or ""
+        require_modest(xml, path)
         images = [{each.file for each in image} for image in planes(xml, path)]
         names = next((n for n in images if any(same(path.name, m) for m in n)), set())
         beside = {path.with_name(n) for n in names if not same(path.name, n)}

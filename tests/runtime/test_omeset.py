@@ -14,7 +14,7 @@ from tiny import one_line
 
 from care_runtime import batch, finding, identity, omeset, reading, units
 from care_runtime import watch as watch_
-from care_runtime.errors import SeriesWarning
+from care_runtime.errors import FileError, SeriesWarning
 from care_runtime.image import Image
 from care_runtime.tiff import read, write
 
@@ -180,6 +180,21 @@ def test_a_companion_file_tells_of_the_image(tmp_path: Path) -> None:
         assert omeset.files(path) == tuple(files)
 
 
+@pytest.mark.parametrize("where", ["file", "companion"])
+def test_xml_that_defines_a_language_is_not_read(tmp_path: Path, where: str) -> None:
+    bomb = '<!DOCTYPE OME [<!ENTITY a "aaaa">]>'
+    binary = '<BinaryOnly MetadataFile="c.companion.ome"/>'
+    path, head = tmp_path / "a.ome.tif", bomb if where == "file" else ""
+    save(path, head + ome("a.ome.tif", binary), 1)
+    said = image("cell", 0.1, [("a.ome.tif", 0)])
+    text = ("" if where == "file" else bomb) + ome("set", said)
+    (tmp_path / "c.companion.ome").write_text(text, "utf-8")
+    with pytest.raises(FileError, match="language of its own") as error:
+        read(path)
+    one_line(error.value)
+    assert omeset.files(path) == (path,)
+
+
 @pytest.mark.parametrize("name", ["gone.companion.ome", "../set.companion.ome", ""])
 def test_a_companion_that_is_not_there_is_missed(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "in"
@@ -240,8 +255,6 @@ def test_white_at_zero_stays_white(tmp_path: Path) -> None:
 
 
 def test_a_set_is_said_to_be_incomplete(tmp_path: Path) -> None:
-    from care_runtime.errors import FileError
-
     first, second = channels(tmp_path)
     second.unlink()
     with pytest.raises(FileError, match="not beside it") as error:
