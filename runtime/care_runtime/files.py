@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-NAMED = 255 - len(f"..{2**22}.partial")
+LONGEST = 255 - len(f"..{2**22}.partial")
 """Bytes of a name, with room for what is put around it while a file is written."""
 
 
@@ -165,8 +165,8 @@ def require_place(path: Path) -> None:
     """
     if is_folder(path):
         raise unwritable(path, IsADirectoryError(0, "it is a folder"))
-    if len(os.fsencode(path.name)) > NAMED:
-        long = f"its name has more than {NAMED} bytes"
+    if len(os.fsencode(path.name)) > LONGEST:
+        long = f"its name has more than {LONGEST} bytes"
         raise unwritable(path, OSError(errno.ENAMETOOLONG, long))
     nearest = next(folder for folder in path.absolute().parents if exists(folder))
     if not is_folder(nearest):

@@ -61,7 +61,7 @@ class Entry:
         return " ".join(word for word in words if word)
 
 
-def is_file(text: str) -> bool:
+def is_entry(text: str) -> bool:
     """Tell whether a registry may have a package of such a name and version."""
     return bool(_FILE.fullmatch(text))
 

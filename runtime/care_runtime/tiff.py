@@ -84,11 +84,7 @@ def source(
     OptionError
         If there is no such image.
     """
-    import tifffile
-
-    with _explained(path), tifffile.TiffFile(path) as tif:
-        xml = omeset.companion(tif, path)
-    with _explained(path), tifffile.TiffFile(path, omexml=xml) as tif:
+    with _explained(path), _opened(path) as (tif, xml):
         require_line(tif, path)
         require_modest(tif.ome_metadata, path)
         found, letters = _series(tif, path, series)
@@ -120,6 +116,20 @@ def source(
     inner = tiffwindow.grid(first)
     grid = naming.grid((1, *inner) if stack else inner)
     return Source(str(path), naming.axes, sizes, dtype, load, said, grid=grid)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, str | None]]:
+    """Open a file, with the OME-XML of its companion if it has one."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        xml = omeset.companion(tif, path)
+        if xml is None:
+            yield tif, None
+            return
+    with tifffile.TiffFile(path, omexml=xml) as tif:
+        yield tif, xml
 
 
 def _whole(path: Path, number: int, xml: str | None) -> NDArray[Any]:

@@ -63,6 +63,11 @@ def read(folder: Path) -> dict[str, Any]:
         msg = f"{path} is that of a Noise2Void model: expected one of CARE"
         raise SpecError(msg)
     missing = [key for key in NEEDED if key not in config]
+    if missing:
+        msg = (
+            f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
+        )
+        raise SpecError(msg)
     strange = {
         key: config[key]
         for key in (*NUMBERS, *SIZES)
@@ -73,11 +78,6 @@ def read(folder: Path) -> dict[str, Any]:
             f"expected whole numbers from 1 to {MOST} in {path}, levels of at most "
             f"{DEEPEST}, and three numbers for {' and '.join(SIZES)}, found {strange}: "
             "mend the file"
-        )
-        raise SpecError(msg)
-    if missing:
-        msg = (
-            f"{path} lacks {', '.join(missing)}: expected a CSBDeep CARE configuration"
         )
         raise SpecError(msg)
     return config

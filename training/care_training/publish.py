@@ -135,10 +135,10 @@ def _add(folder: Path, place: Path, entries: dict[str, Entry]) -> Entry:
         archive = Path(scratch) / "package.zip"
         digest = package.pack(found.folder, archive)
         entry = Entry(f"{place.resolve().name}/{found.version}.zip", digest)
-        if not registry.is_file(entry.file):
+        if not registry.is_entry(entry.file):
             msg = (
-                "expected a name that a registry may have, of letters without "
-                f"accents, digits and ._+-, found {entry.name!r}: rename {place}"
+                "expected a name and a version of letters without accents, digits and "
+                f"._+-, found {entry.file!r}: rename {place}, or mend its version"
             )
             raise FileError(msg)
         target = folder / entry.file

@@ -231,10 +231,7 @@ def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
     grid = [form.grid[axis] for axis in form.restored[-len(smallest) :]]
     if form.planes:
         grid[0] = 1
-    fits_grid = len(wish) == len(grid) and all(
-        p > 0 and p % g == 0 for p, g in zip(wish, grid, strict=True)
-    )
-    if not fits_grid:
+    if len(wish) != len(grid) or any(p % g for p, g in zip(wish, grid, strict=True)):
         msg = (
             f"expected a patch of {len(grid)} sizes on the grid of {grid} pixels, "
             f"found {wish}"

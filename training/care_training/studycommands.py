@@ -73,7 +73,7 @@ def study(
         data,
         steps,
         batch,
-        numbers(patch) if patch else (),
+        options.sizes(patch) if patch else (),
         numbers(seeds),
         Compute(device, precision, workers),
         images,
