@@ -130,7 +130,7 @@ def isotropy(factor: float) -> Measure:
         found = [spectral_isotropy(c, factor, voxel=(1, 1, 1)) for c in image]
         return float(np.mean(found))
 
-    return Measure("isotropy", of, best="1: as sharp along Z as across")
+    return Measure("isotropy", of, best="1 is best")
 
 
 def _width(line: NDArray[Any]) -> float:

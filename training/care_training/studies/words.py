@@ -90,7 +90,7 @@ def stretched(
         tuning,
         described(setting.recipe),
         setting.seeds,
-        {**MEASURES, **{m.name: f"{m.name} (1 is best)" for m in found.measures}},
+        {**MEASURES, **{m.name: f"{m.name} ({m.wish})" for m in found.measures}},
         tuple(entries),
         tuple(trainings),
         machine(setting),
