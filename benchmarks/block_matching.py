@@ -12,7 +12,6 @@ Run with ``python benchmarks/block_matching.py denoise_planaria``; needs the ext
 
 import argparse
 import platform
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from care_runtime.score import score
 from care_training.baselines import BM4D, BM4D_STABILIZED, best
 from care_training.baselines.method import normalized
 from care_training.reproduce import experiment
-from care_training.simulation import PARTS
 
 
 def main() -> None:
@@ -43,10 +41,7 @@ def main() -> None:
     place = list(source.conditions).index(asked.dose)
     tuning = source.tuning(asked.data, asked.seed)[place :: len(source.conditions)]
     tuning = tuning[: asked.tuning]
-    draw = import_module(f"care_training.experiments.{asked.name}").scene
-    numbers = range(place, len(source.conditions) * len(tests), len(source.conditions))
-    seeds = [[asked.seed, PARTS["test"], number] for number in numbers]
-    clean = [draw(np.random.default_rng(seed))[1] for seed in seeds]
+    clean = [p.clean[0] for p in tests]
     targets = {"the target": [p.high[0] for p in tests], "the brightness": clean}
     restorer = care_runtime.load(asked.model or asked.name)
     print(

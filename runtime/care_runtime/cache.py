@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from care_runtime.errors import FileError, ModelNotFoundError
+from care_runtime.errors import CareError, FileError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PACKAGES = "packages"
+PACKAGES, UNPACKED = "packages", "unpacked"
 KINDS = {
     PACKAGES: "package",
     "downloads": "package by its address",
-    "unpacked": "unpacked package",
+    UNPACKED: "unpacked package",
     "zoos": "list of a zoo",
     "trials": "note of a first run",
     "locks": "lock",
@@ -35,7 +35,7 @@ class Kept:
     kind
         What it is, in words.
     name
-        ``NAME@VERSION`` of a package of a zoo, else its file's name.
+        ``NAME@VERSION`` of a package, else its file's name.
     path
         Where it lies.
     size
@@ -107,8 +107,10 @@ def clean(names: Sequence[str] = ()) -> list[Kept]:
                 )
                 raise ModelNotFoundError(msg)
         named = [item for item in chosen if any(_matches(item, n) for n in names)]
-        unpacked = {_hash(item.path) for item in named}  # they bear the zip's hash
-        chosen = named + [item for item in chosen if item.name in unpacked]
+        files = [item.path for item in named if item.path.is_file()]
+        unpacked = {_hash(path) for path in files}  # they bear the zip's hash
+        more = [i for i in chosen if i.path.name in unpacked and i not in named]
+        chosen = named + more
     for item in chosen:
         _remove(item.path)
     return chosen
@@ -120,7 +122,7 @@ def _hash(path: Path) -> str:
 
 
 def _matches(item: Kept, name: str) -> bool:
-    package = item.kind == KINDS[PACKAGES]
+    package = item.kind in (KINDS[PACKAGES], KINDS[UNPACKED])
     if "://" in name:
         return item.path == downloaded(name)
     return name == item.name or (package and name == item.name.partition("@")[0])
@@ -129,7 +131,18 @@ def _matches(item: Kept, name: str) -> bool:
 def _name(part: str, path: Path) -> str:
     if part == PACKAGES and path.suffix == ".zip":
         return f"{path.parent.name}@{path.stem}"
-    return path.name
+    return _described(path) if part == UNPACKED else path.name
+
+
+def _described(folder: Path) -> str:
+    """Name an unpacked package as it calls itself, or by its hash if it cannot."""
+    from care_runtime import package
+
+    try:
+        found = package.read(folder, folder.parent.parent)
+    except CareError:
+        return folder.name
+    return f"{found.spec.name}@{found.version}"
 
 
 def _size(path: Path) -> int:

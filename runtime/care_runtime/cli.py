@@ -9,6 +9,7 @@ import click
 
 from care_runtime import __version__, modelcli, restorecli
 from care_runtime.commands import Commands
+from care_runtime.errors import AxesError, ImageError
 from care_runtime.switches import DEVICE, ENGINE, JSON, KEY, PRECISION, THREADS, ZOO
 
 
@@ -40,7 +41,12 @@ def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
     restorer = care_runtime.load(demo_.MODEL, device=device)
     own_one = (reading.read(reading.place(own), axes), None) if own else None
     low, truth = own_one or demo_.sample()
-    report.shown(demo_.show(restorer, low, truth, Path(output)), restorer.provenance)
+    try:
+        shown = demo_.show(restorer, low, truth, Path(output))
+    except (ImageError, AxesError) as error:
+        where = own or "the sample"
+        raise type(error)(f"{where}: {error}") from None
+    report.shown(shown, restorer.provenance)
 
 
 @main.command()

@@ -173,6 +173,14 @@ def test_demo_shows_before_and_after(tmp_path):
     assert tifffile.imread(tmp_path / "care_demo_restored.tif").ndim == 2
 
 
+def test_demo_names_the_image_that_it_cannot_restore(tmp_path):
+    bad = tmp_path / "bad.tif"
+    tifffile.imwrite(bad, np.full((40, 50), np.nan, np.float32))
+    result = run("demo", "--input", bad, "-o", tmp_path)
+    assert result.exit_code == 1
+    assert str(bad) in result.output
+
+
 def test_demo_takes_a_persons_own_image(tmp_path, image):
     result = run("demo", "--input", image, "-o", tmp_path)
     assert result.exit_code == 0, result.output

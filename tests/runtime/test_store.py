@@ -304,6 +304,19 @@ def test_what_an_address_gave_is_removed_by_it(zoo: Zoo, package: Path) -> None:
     assert not cache.downloaded(address).exists()
 
 
+def test_an_unpacked_package_is_removed_by_its_name(
+    package: Path, tmp_path: Path
+) -> None:
+    package_.pack(package, tmp_path / "m.zip")
+    found = store.locate(str(tmp_path / "m.zip"))
+    name = f"unet2d@{found.version}"
+    assert [k.name for k in cache.kept() if k.path == found.folder] == [name]
+    (found.folder.parent / "damaged").mkdir()
+    assert [k.name for k in cache.clean([name])] == [name]
+    assert not found.folder.exists()
+    assert [k.name for k in cache.clean(["damaged"])] == ["damaged"]
+
+
 def test_a_zoo_that_was_never_reached_has_no_models(zoo: Zoo) -> None:
     stop(zoo.server)
     with pytest.raises(FileError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,3 +147,15 @@ def test_every_experiment_runs_quickly(name, tmp_path):
     made = restorer(sample)
     assert np.isfinite(made.image).all()
     json.dumps(found.spec.care.training)
+
+
+@pytest.mark.parametrize("name", ["denoise_planaria", "denoise_tribolium"])
+def test_the_target_is_noisy_and_the_brightness_behind_it_is_scored_too(name, tmp_path):
+    source = reproduce.experiment(name).source
+    (pair,) = replace(source.smaller(), conditions=("C2",)).tests(tmp_path)["C2"]
+    (measure,) = (
+        m for m in reproduce.experiment(name).measures if m.name == "noise-free dB"
+    )
+    assert measure.of(pair.clean, pair) > 100
+    assert measure.of(pair.high, pair) < 40
+    assert measure.of(pair.low, pair) < measure.of(pair.high, pair)

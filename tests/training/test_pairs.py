@@ -38,12 +38,13 @@ def test_one_image_is_cut_into_blocks_with_a_gap(shape):
     assert min(training.shape[-2:] + validation.shape[-2:]) >= 16
 
 
-def test_blocks_keep_the_labels_of_their_pixels():
+def test_blocks_keep_the_labels_and_the_clean_values_of_their_pixels():
     pixels = np.arange(128 * 40).reshape(1, 128, 40)
-    pair = Pair("only", pixels, pixels, labels=pixels[0], ready=True)
+    pair = Pair("only", pixels, pixels, labels=pixels[0], clean=pixels, ready=True)
     found = split([pair], patch=(16, 16))
     for block in (*found.training, *found.validation):
         np.testing.assert_array_equal(block.labels, block.high[0])
+        np.testing.assert_array_equal(block.clean, block.high)
         assert block.ready
 
 

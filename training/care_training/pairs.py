@@ -37,6 +37,8 @@ class Pair:
     labels
         Number of the object that each pixel of the high image belongs to, from 1, where
         that is known: ([Z,] Y, X).
+    clean
+        The high image as it would be without noise, where a simulation knows it.
     ready
         Whether they are a patch that was cut and normalized before it was published: it
         is learnt from, and restored, as it is.
@@ -47,6 +49,7 @@ class Pair:
     high: NDArray[Any]
     field: str = ""
     labels: NDArray[Any] | None = None
+    clean: NDArray[Any] | None = None
     ready: bool = False
 
 
@@ -208,6 +211,7 @@ def _split_block(pair: Pair, patch: tuple[int, ...], fraction: float) -> Split:
             high=_cut(pair.high, axis, a, b),
             field="",
             labels=None if pair.labels is None else _cut(pair.labels, axis, a, b),
+            clean=None if pair.clean is None else _cut(pair.clean, axis, a, b),
         )
         for what, a, b in (("training", 0, start - gap), ("validation", start, size))
     )

@@ -129,7 +129,7 @@ def _keep(
     The high image is written last: where it is, the others are.
     """
     name = f"{condition} {part} {number}".strip()
-    sides = ("labels", "low", "high")
+    sides = ("labels", "clean", "low", "high")
     files = {side: place / f"{part}_{number:05d}_{side}.npy" for side in sides}
     if not files["high"].exists():
         rng = np.random.default_rng([seed, PARTS[part], number])

@@ -10,6 +10,7 @@ from scipy import ndimage
 from skimage.morphology import h_minima
 from skimage.segmentation import watershed
 
+from care_runtime.score import score
 from care_training.measure import Measure
 from care_training.metrics import ring_correlation, seg, threshold_segmentation
 from care_training.sample import Sample
@@ -58,6 +59,21 @@ def objects(*, sigma: Sequence[float], smallest: int) -> Measure:
         return seg(found, pair.labels)
 
     return Measure("SEG", of)
+
+
+def noise_free() -> Measure:
+    """Score an image against the truth without noise: its PSNR in dB.
+
+    A target that is one exposure sets a limit to what can be scored against it. The
+    brightness that was exposed, which only a simulation knows, sets none.
+    """
+
+    def of(image: NDArray[Any], pair: Pair) -> float:
+        assert pair.clean is not None
+        both = zip(image, pair.clean, strict=True)
+        return float(np.mean([score(x, y).psnr for x, y in both]))
+
+    return Measure("noise-free dB", of)
 
 
 def cells(*, sigma: float = 1.5) -> Measure:

@@ -69,6 +69,8 @@ def boxes(found: Gathered, seed: str) -> str:
     one = next(iter(found.evaluations.values()))
     channels = len(next(iter(one.each.values()))) // len(one.images)
     each = "image" if channels == 1 else "image and channel"
+    if channels > 1 and (whole := list(next(iter(one.measured.values()), {}))):
+        each += f" (of {listed(whole, 3)}, one image)"
     text = (
         f"One dot is one {each}: {_count(found)}; {seed}. Boxes show the interquartile "
         "range, thick lines the median, and whiskers the last values within 1.5 times "
