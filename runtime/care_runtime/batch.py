@@ -212,7 +212,10 @@ def _read(
     found = _source(restorer, source, chosen)
     if isinstance(restorer, Mixed):
         restorer, selection = restorer.fitted(found, selection)
-    return _image(selection.of(found), room), restorer
+    part = selection.of(found)
+    # Draws become time points, where there is but one.
+    part = part.without("ST") if chosen.trust.samples else part
+    return _image(part, room), restorer
 
 
 def _together(

@@ -44,8 +44,8 @@ def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
     try:
         shown = demo_.show(restorer, low, truth, Path(output))
     except (ImageError, AxesError) as error:
-        where = own or "the sample"
-        raise type(error)(f"{where}: {error}") from None
+        msg = f"{own or 'the sample'}: {error}"
+        raise type(error)(msg) from None
     report.shown(shown, restorer.provenance)
 
 

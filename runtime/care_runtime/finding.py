@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from care_runtime import files, npy, omeset
 from care_runtime.errors import FileError
-from care_runtime.reading import NPY, SUFFIXES, TIFF, ZARR, kind
+from care_runtime.reading import NPY, SUFFIXES, TIFF, TIFFS, ZARR, kind
 from care_runtime.vendor import PLUGINS
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def name_of(place: Place) -> str:
 def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     """Decide where each restoration goes: a file for a single image, else a folder.
 
-    In a folder, images keep their names and kinds; those of microscopes become
-    OME-TIFF.
+    In a folder, images keep their names and kinds; those of microscopes, and TIFF of
+    single programs, become OME-TIFF.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     """
     named = out == npy.PIPE or out.suffix.lower() in WRITTEN
     named = named and (out.suffix.lower() in ZARR or not files.is_folder(out))
-    strange = out.suffix.lower() in (*PLUGINS, *OTHERS) and not files.is_folder(out)
+    unwritten = (*PLUGINS, *TIFFS, *OTHERS)
+    strange = out.suffix.lower() in unwritten and not files.is_folder(out)
     if strange and not named:
         msg = (
             f"expected a folder, or a name that ends in {', '.join(WRITTEN)}, found "
@@ -128,8 +129,9 @@ def _target_name(file: Place) -> str:
         return "restored.npy"
     name = name_of(file)
     suffix = Path(name).suffix.lower()
-    if suffix in PLUGINS:
-        return f"{name[: -len(suffix)]}.ome.tif"
+    if suffix in (*PLUGINS, *TIFFS):
+        stem = name[: -len(suffix)]
+        return f"{stem.removesuffix('.ome')}.ome.tif"
     if suffix in WRITTEN:
         return name
     return f"{name}.zarr" if kind(file) == "zarr" else name

@@ -54,8 +54,9 @@ def parse(models: Sequence[str]) -> list[Wish]:
 
 
 def _wish(text: str) -> Wish:
-    found = re.fullmatch(r"([^=/\\:]+)=(.+)", text)
-    if found is None or Path(text).exists():
+    found = re.fullmatch(r"([^=]+)=(.+)", text)
+    address = "://" in text.partition("=")[0]
+    if found is None or address or Path(text).exists():
         return None, text
     key = found[1].strip()
     return (int(key) if key.isdecimal() else key), found[2]

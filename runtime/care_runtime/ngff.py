@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 UNITS = {
     "kilometer": "km",
     "meter": "m",
+    "decimeter": "dm",
     "inch": "in",
     "centimeter": "cm",
     "millimeter": "mm",
@@ -28,6 +29,9 @@ UNITS = {
 }
 HUES = ("FF0000", "00FF00", "0000FF", "FFFFFF", "00FFFF", "FF00FF", "FFFF00")
 """Colours of channels that have none, as ImageJ gives them."""
+
+UNSAID = "a.u."
+"""Unit of sizes that have none: their ratio still counts."""
 
 UNNAMED = ("t", "c", "z", "y", "x")
 """Axes of the first versions, which did not name them."""
@@ -124,23 +128,29 @@ def _scale(
 
 def _voxel(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], str]:
     """Return calibrated sizes in one unit: theirs, or µm if they differ."""
-    found = {
-        axis: (size, unit)
+    given = {
+        axis: (size, units.length(unit))
         for axis, (size, unit) in sizes.items()
-        if unit in UNITS and 0 < size < float("inf")
+        if 0 < size < float("inf")
     }
+    found = {axis: each for axis, each in given.items() if each[1]}
+    if not found:  # scripts leave units out, and have 1 for what nobody calibrated
+        plain = {axis: size for axis, (size, _) in given.items()}
+        return (plain, UNSAID) if set(plain.values()) - {1.0} else ({}, "")
     said = {unit for _, unit in found.values()}
     if len(said) == 1:
-        return {axis: size for axis, (size, _) in found.items()}, UNITS[said.pop()]
+        return {axis: size for axis, (size, _) in found.items()}, said.pop()
     known = {
-        axis: float(f"{size * units.METRES[UNITS[unit]] / 1e-6:.12g}")
+        axis: float(f"{size * units.METRES[unit] / 1e-6:.12g}")
         for axis, (size, unit) in found.items()
+        if unit in units.METRES
     }
     return known, "µm" if known else ""
 
 
 def _interval(size: float, unit: str) -> float | None:
-    seconds = units.seconds(unit)
+    # Scales without a unit are those of scripts; 1 is what they write of no time.
+    seconds = units.seconds(unit) if unit or size == 1 else 1.0
     if seconds is None or not 0 < size < float("inf"):
         return None
     return float(f"{size * seconds:.12g}") if seconds != 1 else size
@@ -151,10 +161,11 @@ def _channels(said: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], Look]
     names = tuple(str(channel.get("label") or "") for channel in said)
     hues = [str(channel.get("color", "")).lstrip("#").upper() for channel in said]
     windows = [channel.get("window") or {} for channel in said]
+    ends = [(window.get("start"), window.get("end")) for window in windows]
     ranges = [
-        (float(w["start"]), float(w["end"]))
-        for w in windows
-        if {"start", "end"} <= set(w)
+        (float(a), float(b))
+        for a, b in ends
+        if isinstance(a, int | float) and isinstance(b, int | float)
     ]
     look = Look(
         tuple(hues) if all(re.fullmatch("[0-9A-F]{6}", hue) for hue in hues) else (),

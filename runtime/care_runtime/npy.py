@@ -67,7 +67,7 @@ def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> So
             raise ValueError(msg)
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(where, error) from error
-    said = {} if piped else _said(path, array)
+    said, known = ({}, Calibration()) if piped else _said(path, array)
     dtype = require_real(array.dtype, where)
     unnamed = "Q" * max(0, array.ndim - 2) + "YX"[: array.ndim]
     asked = axes or said.get("axes")
@@ -85,7 +85,6 @@ def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> So
         found = runs.read(path, array.offset, shape, array.dtype, part)
         return naming.image(found if back == 1 else found.transpose(), window)
 
-    known = _calibration(said)
     return Source(where, naming.axes, naming.sizes, dtype, load, known)
 
 
@@ -128,11 +127,11 @@ def _piped() -> NDArray[Any]:
     return array.transpose() if fortran else array
 
 
-def _said(path: Path, array: NDArray[Any]) -> dict[str, Any]:
+def _said(path: Path, array: NDArray[Any]) -> tuple[dict[str, Any], Calibration]:
     """Read the file beside an array, if there is one and it is of this array."""
     place = beside(path)
     if not place.exists():
-        return {}
+        return {}, Calibration()
     try:
         said: dict[str, Any] = json.loads(place.read_text("utf-8"))
         same = said["shape"] == list(array.shape) and len(said["axes"]) == array.ndim
@@ -144,26 +143,41 @@ def _said(path: Path, array: NDArray[Any]) -> dict[str, Any]:
             "found that it tells of another one: remove it, and name the axes yourself"
         )
         raise FileError(msg)
-    return said
+    try:
+        return said, _calibration(said)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        msg = (
+            f"expected sizes, names and colours in {place}, found other values "
+            f"({error}): correct it, or remove it and name the axes yourself"
+        )
+        raise FileError(msg) from error
 
 
 def _calibration(said: Mapping[str, Any]) -> Calibration:
     greys = said.get("greys")
+    luts = [np.array(lut, np.uint8) for lut in said.get("luts", ())]
+    if any(lut.shape != (3, 256) for lut in luts):
+        msg = "lookup tables of 3 x 256 values are expected"
+        raise ValueError(msg)
     return Calibration(
         "plain",
         {a: float(size) for a, size in said.get("voxel", {}).items()},
-        said.get("unit", ""),
-        said.get("interval"),
-        tuple(said.get("channels", ())),
-        said.get("name", ""),
+        str(said.get("unit", "")),
+        _number(said.get("interval")),
+        tuple(str(each) for each in said.get("channels", ())),
+        str(said.get("name", "")),
         Look(
-            tuple(said.get("colours", ())),
-            tuple((low, high) for low, high in said.get("ranges", ())),
-            tuple(np.array(lut, np.uint8) for lut in said.get("luts", ())),
-            said.get("fps"),
+            tuple(str(each) for each in said.get("colours", ())),
+            tuple((float(low), float(high)) for low, high in said.get("ranges", ())),
+            tuple(luts),
+            _number(said.get("fps")),
             (greys[0], greys[1]) if greys else None,
         ),
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def write(path: Path, image: Image, *, description: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ image is meant by one file alone, and which files belong to it, is found here.
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from care_runtime.omecheck import leads_out, require_modest
 from care_runtime.tiffcheck import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.tf2", ".ome.tf8", ".ome.btf")
@@ -46,6 +47,28 @@ class Planes:
         """Tell whether a page of an open file is one of them."""
         here = same(page.parent.filename, self.file)
         return here and bool(self.start <= page.index < self.stop)
+
+
+@contextmanager
+def opened(path: Path, xml: str | None = None) -> Iterator[Any]:
+    """Open a TIFF file; what its OME-XML says of its images comes first.
+
+    Micro-Manager also writes an index of its own, which tifffile prefers: it knows
+    neither sizes nor names, and takes the files of all positions for one image.
+
+    Parameters
+    ----------
+    path
+        The file.
+    xml
+        OME-XML to be used instead of its own.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path, omexml=xml) as tif:
+        if tif.is_ome:
+            tif.is_mmstack = False
+        yield tif
 
 
 def companion(tif: Any, path: Path) -> str | None:
@@ -121,10 +144,8 @@ def files(path: Path) -> tuple[Path, ...]:
     """
     if not path.name.lower().endswith(SUFFIXES):
         return (path,)
-    import tifffile
-
     try:
-        with quiet(), tifffile.TiffFile(path) as tif, warnings.catch_warnings():
+        with quiet(), opened(path) as tif, warnings.catch_warnings():
             warnings.simplefilter("ignore", SeriesWarning)
             xml = companion(tif, path) or tif.ome_metadata or ""
         require_modest(xml, path)
@@ -159,12 +180,11 @@ def _root(xml: str | None) -> ElementTree.Element | None:
 
 def _text(place: Path) -> str | None:
     """Read XML: of a companion file, or of a TIFF that says all for its set."""
-    import tifffile
-
     try:
         if place.name.lower().endswith(SUFFIXES):
-            with tifffile.TiffFile(place) as tif:
-                return tif.ome_metadata
+            with opened(place) as tif:
+                xml: str | None = tif.ome_metadata
+                return xml
         if place.stat().st_size <= MOST:
             return place.read_text("utf-8")
     except Exception:  # it is not there, or no such file

@@ -22,7 +22,10 @@ Place = Path | str
 
 TIFF, NPY, ZARR = (".tif", ".tiff"), (".npy",), (".zarr",)
 
-SUFFIXES = (*TIFF, *NPY, *ZARR, *PLUGINS)
+TIFFS = (".lsm", ".stk", ".btf", ".tf2", ".tf8")
+"""Names of TIFF files of single programs, or of large ones; they are read alone."""
+
+SUFFIXES = (*TIFF, *TIFFS, *NPY, *ZARR, *PLUGINS)
 """Names of images, as they are looked for in folders."""
 
 BEGINNINGS = {
@@ -139,7 +142,7 @@ def read(
 def _require_zarr(address: str) -> None:
     """Refuse addresses of files that cannot be read piece by piece."""
     name = address.split("?")[0].rstrip("/").lower()
-    if name.endswith((*TIFF, *NPY, *PLUGINS)):
+    if name.endswith((*TIFF, *TIFFS, *NPY, *PLUGINS)):
         msg = (
             f"expected an OME-Zarr at {address}, the only kind that is read from an "
             "address, found another name: fetch the file first"

@@ -149,11 +149,11 @@ def restore(
         option = "--dask" if dask else "--watch"
         msg = f"expected no --input with {option}, found both: leave out {option}"
         raise OptionError(msg)
-    named = [reading.place(name) for name in inputs]
-    folders = watch_.folders(named, Path(output)) if watch else ()
+    named, out = [reading.place(name) for name in inputs], _local(output)
+    folders = watch_.folders(named, out) if watch else ()
     pace = watch_.Pace(interval, settle)
     files = [] if watch else finding.sources(named)
-    places = finding.targets(files, Path(output))
+    places = finding.targets(files, out)
     beside = [companions.beside(file, files, chosen.inputs) for file in files]
     if as_json and Path("-") in places:
         msg = "--json and -o - both need standard output: name a file"
@@ -193,7 +193,7 @@ def restore(
             show(results[-1])
             lost = results[-1].lost
         if watch:
-            watched = watch_.Watch(folders, Path(output), chosen, pace)
+            watched = watch_.Watch(folders, out, chosen, pace)
             results = watch_.follow(watched, one, show)
     if as_json:
         report.summary(results, run.provenance)
@@ -201,6 +201,17 @@ def restore(
         click.echo("\n".join(table.lines(results)))
     if any(result.status == "failed" for result in results):
         sys.exit(1)
+
+
+def _local(output: str) -> Path:
+    """Read where results go, which is no address."""
+    if "://" in output:
+        msg = (
+            f"expected a file or folder of this machine, found the address {output}: "
+            "results are written to disks alone; copy them from there"
+        )
+        raise OptionError(msg)
+    return Path(output)
 
 
 def _chosen(options: dict[str, Any]) -> Options:

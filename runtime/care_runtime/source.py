@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +100,27 @@ class Source:
             )
             raise FileError(msg)
         return found
+
+    def without(self, letters: str) -> Source:
+        """Leave out those of some axes that are 1 long."""
+        found = self
+        for letter in letters:
+            at = found.axes.find(letter)
+            if at >= 0 and found.shape[at] == 1:
+                found = found._dropped(at)
+        return found
+
+    def _dropped(self, at: int) -> Source:
+        def load(window: Window, empty: Empty) -> NDArray[Any]:
+            return self.load((*window[:at], slice(0, 1), *window[at:]), empty).squeeze(
+                at
+            )
+
+        def rest(values: Any) -> Any:
+            return values[:at] + values[at + 1 :]
+
+        axes, shape, grid = rest(self.axes), rest(self.shape), rest(self.grid)
+        return replace(self, axes=axes, shape=shape, grid=grid, load=load)
 
     @property
     def nbytes(self) -> int:

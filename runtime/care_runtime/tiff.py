@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import files, omeset, tiffwindow
-from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
+from care_runtime import files, omeset, series, tiffwindow
+from care_runtime.errors import CareError, FileError
 from care_runtime.naming import name
 from care_runtime.omecheck import require_modest
 from care_runtime.scratch import LARGE
@@ -121,29 +120,27 @@ def source(
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, str | None]]:
     """Open a file, with the OME-XML of its companion if it has one."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tif:
+    with omeset.opened(path) as tif:
         xml = omeset.companion(tif, path)
         if xml is None:
             yield tif, None
             return
-    with tifffile.TiffFile(path, omexml=xml) as tif:
+    with omeset.opened(path, xml) as tif:
         yield tif, xml
 
 
 def _whole(path: Path, number: int, xml: str | None) -> NDArray[Any]:
     """Decode a series, with all threads."""
-    import tifffile
-
-    with tifffile.TiffFile(path, omexml=xml) as tif:
-        series = tif.series[number]
-        tiffwindow.prepare(series)
+    with omeset.opened(path, xml) as tif:
+        image = tif.series[number]
+        tiffwindow.prepare(image)
         # Large images are mapped, from a file that vanishes.
-        pixels = series.asarray(out="memmap" if series.nbytes >= LARGE else None)
-        if pixels.shape != series.shape:
+        pixels: NDArray[Any] = image.asarray(
+            out="memmap" if image.nbytes >= LARGE else None
+        )
+        if pixels.shape != image.shape:
             msg = (
-                f"expected an array of shape {series.shape} in {path}, found "
+                f"expected an array of shape {image.shape} in {path}, found "
                 f"{pixels.shape}; copy it again from where it was recorded"
             )
             raise FileError(msg)
@@ -184,26 +181,14 @@ def _series(tif: Any, path: Path, asked: int | str | None) -> tuple[Sequence[Any
     """Choose the series to read: one, or those that are pages of one plain stack."""
     found = omeset.here(tif.series, path) if tif.is_ome else list(tif.series)
     first, *others = found
+    others = [each for each in others if not each.keyframe.is_reduced]  # thumbnails
     same = [s for s in others if (s.shape, s.dtype) == (first.shape, first.dtype)]
     stack = bool(others) and same == others and first.kind in ("generic", "uniform")
     if asked is not None:
-        chosen = _chosen(tif.series, path, asked)
+        names = [each.name for each in tif.series]
+        chosen = tif.series[series.chosen(names, path, asked)]
         return [chosen], chosen.axes
     if stack:
         return tif.series, f"I{first.axes}"
-    if others:
-        msg = (
-            f"{path} holds {len(found)} images, of which only the first is read: "
-            "choose one with --series"
-        )
-        warnings.warn(msg, SeriesWarning, stacklevel=6)
+    series.first(1 + len(others), path)
     return [first], first.axes
-
-
-def _chosen(series: Sequence[Any], path: Path, asked: int | str) -> Any:
-    for number, each in enumerate(series):
-        if asked in (number, str(number), each.name):
-            return each
-    names = ", ".join(f"{i} ({s.name})" for i, s in enumerate(series))
-    msg = f"expected an image of {path} as series, found {asked!r}: it has {names}"
-    raise OptionError(msg)

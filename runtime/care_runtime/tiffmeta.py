@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from care_runtime import omeset, units
+from care_runtime import omeset, tiffkinds, units
 from care_runtime.image import Calibration, Look
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 INVERTED = np.repeat(np.arange(255, -1, -1, dtype=np.uint8)[None], 3, axis=0)
 """Lookup table of images of which 0 is white."""
+
+RESOLUTIONS = {2: (25400.0, 5000), 3: (1e4, 500)}
+"""Unit of TIFF's resolution (inch, centimetre): its µm, and dots of a fine printer."""
 
 UNCALIBRATED = {"", "pixel", "pixels", "reference frame", "referenceframe"}
 SPACE = "ZYX"
@@ -47,6 +50,9 @@ def calibration(tif: Any, series: Any, channels: int, path: Path) -> Calibration
     if series.kind == "ome":
         number = omeset.number(series, tif.ome_metadata, path)
         return _ome(tif.ome_metadata, channels, number)
+    said = tiffkinds.calibration(tif, series, channels)
+    if said is not None:
+        return said
     inverted = series.keyframe.photometric == 0 and channels == 1
     look = Look(luts=(INVERTED,) if inverted else ())
     return Calibration("plain", *_resolution(tif), look=look)
@@ -69,7 +75,7 @@ def _imagej(tif: Any, channels: int) -> Calibration:
     names = _channels_of(meta.get("Labels"), channels)
     look = Look(
         ranges=_ranges(meta, channels),
-        luts=_luts(meta.get("LUTs"), channels),
+        luts=_luts(meta.get("LUTs"), channels) or _palette(tif, channels),
         fps=_positive(meta.get("fps")),
         greys=_greys(meta),
     )
@@ -100,6 +106,14 @@ def _luts(values: Any, channels: int) -> tuple[Any, ...]:
     found = values if isinstance(values, list) else [values]  # tifffile's, of one
     whole = all(getattr(lut, "shape", ()) == (3, 256) for lut in found)
     return tuple(found) if whole and len(found) == channels else ()
+
+
+def _palette(tif: Any, channels: int) -> tuple[Any, ...]:
+    """Return the lookup table of 8-bit images, which ImageJ writes as a palette."""
+    colours = tif.pages.first.colormap
+    if channels != 1 or getattr(colours, "shape", ()) != (3, 256):
+        return ()
+    return ((colours >> 8).astype(np.uint8),)
 
 
 def _channels_of(labels: Any, channels: int) -> tuple[str, ...]:
@@ -148,12 +162,9 @@ def _resolution(tif: Any) -> tuple[dict[str, float], str]:
     tags = tif.pages.first.tags
     unit = tags.valueof("ResolutionUnit")
     sizes = {axis: _inverse(tags.valueof(f"{axis}Resolution")) for axis in "YX"}
-    if unit == 3:  # centimetres
-        found = {axis: size * 1e4 for axis, size in sizes.items() if 0 < size < 1}
-    elif unit == 2:  # inches; printers and screens have fewer than 5000 dots in one
-        found = {axis: size * 25400 for axis, size in sizes.items() if 0 < size < 2e-4}
-    else:
-        found = {}
+    long, dots = RESOLUTIONS.get(unit, (1.0, math.inf))
+    # What printers and screens can show as well was meant for them.
+    found = {a: size * long for a, size in sizes.items() if 0 < size * dots < 1}
     return {axis: _short(size) for axis, size in found.items()}, "µm" if found else ""
 
 

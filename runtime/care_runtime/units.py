@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 METRES = {
     "km": 1e3,
     "m": 1.0,
+    "dm": 0.1,
     "in": 0.0254,
     "cm": 1e-2,
     "mm": 1e-3,
@@ -30,6 +31,7 @@ SECONDS = {
 LENGTHS = {
     "km": "kilometer kilometre",
     "m": "meter metre",
+    "dm": "decimeter decimetre",
     "in": "inch inche",
     "cm": "centimeter centimetre",
     "mm": "millimeter millimetre",
@@ -49,7 +51,7 @@ TIMES = {
 }
 """Other names of units, in small letters and without the s of their plural."""
 
-OME = frozenset((*METRES, "dm", "fm", "am", "thou", "li", "ft", "yd", "mi"))
+OME = frozenset((*METRES, "fm", "am", "thou", "li", "ft", "yd", "mi"))
 """Symbols of length that OME-XML has."""
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
+from care_runtime import series as series_
+from care_runtime.errors import CareError, FileError
 from care_runtime.files import missing
-from care_runtime.image import Calibration
+from care_runtime.image import Calibration, Look
 from care_runtime.naming import name
 from care_runtime.source import Source, aligned, require_real
 
@@ -77,10 +77,12 @@ def source(
         packages = f"bioio and {_plugin(path)}"
         raise missing(packages, EXTRA, path) from error
     with _explained(path):
-        image = bioio.BioImage(path)
-        scenes = tuple(str(scene) for scene in image.scenes)
-        image.set_scene(scenes[_scene(scenes, path, series)])
-        data = image.dask_data
+        image = bioio.BioImage(path, **_opening(path))
+        scenes = [str(scene) for scene in image.scenes]
+        chosen = series_.chosen(scenes, path, series) if series is not None else None
+        number = series_.first(len(scenes), path) if chosen is None else chosen
+        image.set_scene(number)  # names may be those of several
+        data = _pixels(image, path)
         # bioio gives every image all of TCZYX, which says nothing if their length is 1.
         letters = "".join(
             "Q" if n == 1 and a not in "YX" else a
@@ -90,7 +92,7 @@ def source(
         chunks = tuple(int(n) for n in data.chunksize)
         dtype = require_real(np.dtype(data.dtype), str(path))
         channels = dict(zip(naming.axes, naming.sizes, strict=True)).get("C", 1)
-        said = _calibration(image, channels)
+        said = _calibration(image, path, channels)
 
     def load(window: Window, empty: Empty) -> NDArray[Any]:
         part = naming.array_window(window)
@@ -121,48 +123,80 @@ def _explained(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # plugins raise anything
         reason = " ".join(str(error).split())[:160] or type(error).__name__
+        lacking = (
+            isinstance(error, ImportError) or "Unsupported" in type(error).__name__
+        )
+        mend = f"python -m pip install {_plugin(path)}, or " if lacking else ""
         msg = (
             f"expected a file in {path} that bioio reads, found that it does not "
-            f"({reason}): python -m pip install {_plugin(path)}, or save it as "
-            "OME-TIFF with the program of the microscope"
+            f"({reason}): {mend}save it as OME-TIFF with the program of the microscope"
         )
         raise FileError(msg) from error
 
 
-def _scene(scenes: tuple[str, ...], path: Path, asked: int | str | None) -> int:
-    if asked is None:
-        if len(scenes) > 1:
-            msg = (
-                f"{path} holds {len(scenes)} images, of which only the first is read: "
-                "choose one with --series"
-            )
-            warnings.warn(msg, SeriesWarning, stacklevel=6)
-        return 0
-    for number, scene in enumerate(scenes):
-        if asked in (number, scene):
-            return number
-    names = ", ".join(f"{i} ({scene})" for i, scene in enumerate(scenes))
-    msg = f"expected an image of {path} as series, found {asked!r}: it has {names}"
-    raise OptionError(msg)
+def _opening(path: Path) -> dict[str, Any]:
+    """Say how a file is opened: plane by plane, where its plugin takes stacks else."""
+    stacks = path.suffix.lower() in (".lif", ".czi")
+    return {"chunk_dims": ["Y", "X"]} if stacks else {}
 
 
-def _calibration(image: Any, channels: int) -> Calibration:
-    """Return what bioio says; its sizes are in µm."""
+def _pixels(image: Any, path: Path) -> Any:
+    """Return the pixels of the scene, which are not read yet."""
+    data = image.dask_data
+    if path.suffix.lower() == ".czi" and data.shape[-1] > 1 and "S" in image.dims.order:
+        import dask.array
+
+        # bioio-czi 3.0 gives every sample the pixels of the first, but read at once.
+        return dask.array.from_array(np.asarray(image.data), chunks=data.shape)
+    return data
+
+
+def _calibration(image: Any, path: Path, channels: int) -> Calibration:
+    """Return what bioio says of a scene; its sizes are in µm."""
     sizes = image.physical_pixel_sizes
-    voxel = {a: float(v) for a in "ZYX" if (v := getattr(sizes, a)) and float(v) > 0}
+    voxel = {
+        a: float(f"{float(v):.12g}")
+        for a in "ZYX"
+        if (v := getattr(sizes, a)) and float(v) > 0
+    }
     names = tuple(str(n) for n in image.channel_names or ())
     if len(names) != channels or all(
         re.fullmatch(r"Channel:\d+:\d+", n) for n in names
     ):
         names = ()
-    interval = getattr(image, "time_interval", None)
-    seconds = getattr(interval, "total_seconds", None)
-    step = seconds() if seconds is not None else interval
     return Calibration(
         flavour="ome",
         voxel=voxel,
         unit="µm" if voxel else "",
-        interval=float(step) if step and float(step) > 0 else None,
+        interval=_interval(image),
         channels=names,
         name=str(image.current_scene or ""),
+        look=Look(_colours(path)).of_count(channels),
     )
+
+
+def _interval(image: Any) -> float | None:
+    """Return the seconds between time points, which not all plugins say alike."""
+    interval = getattr(image, "time_interval", None)
+    seconds = getattr(interval, "total_seconds", None)
+    step = seconds() if seconds is not None else interval
+    if not step:
+        times = image.xarray_dask_data.coords.get("T")
+        steps = np.diff(np.asarray([] if times is None else times, np.float64))
+        even = steps.size and np.allclose(steps, steps[0], rtol=0.01)
+        step = float(f"{steps.mean():.6g}") if even else None
+    return float(step) if step and float(step) > 0 else None
+
+
+def _colours(path: Path) -> tuple[str, ...]:
+    """Return ``RRGGBB`` of each channel of an ND2 file; bioio knows no colours."""
+    if path.suffix.lower() != ".nd2":
+        return ()
+    try:
+        import nd2
+
+        with nd2.ND2File(path) as file:
+            found = [each.channel.color for each in file.metadata.channels]
+        return tuple(f"{c.r:02X}{c.g:02X}{c.b:02X}" for c in found)
+    except Exception:  # files without that part of the metadata
+        return ()

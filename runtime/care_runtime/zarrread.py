@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from care_runtime import ngff
-from care_runtime.errors import CareError, FileError, OptionError, SeriesWarning
+from care_runtime import series as series_
+from care_runtime.errors import CareError, FileError, OptionError
 from care_runtime.files import missing
 from care_runtime.image import Calibration
 from care_runtime.naming import name
@@ -55,7 +55,7 @@ def source(
     """
     zarr = required(where)
     with _explained(where):
-        node = zarr.open(str(where), mode="r")
+        node = zarr.open(where, mode="r")  # a path may look like an address of fsspec
         array, letters, said = _image(zarr, node, str(where), series)
         if len(letters) != array.ndim:
             msg = (
@@ -124,7 +124,7 @@ def _image(
         if series not in (None, 0):
             msg = f"expected no series, or 0, for the array {where}, found {series!r}"
             raise OptionError(msg)
-        return node, "QQQQ"[: max(0, node.ndim - 2)] + "YX"[: node.ndim], Calibration()
+        return node, _dimensions(node), Calibration()
     if isinstance(series, str) and series in node:
         return _image(zarr, node[series], f"{where}/{series}", None)
     said = node.attrs.asdict()
@@ -138,17 +138,21 @@ def _image(
     return array, image.axes, ngff.of_count(image.calibration, sizes.get("C", 1))
 
 
+def _dimensions(array: Any) -> str:
+    """Return the letters that an array gives its dimensions, or what they may be."""
+    named = getattr(array.metadata, "dimension_names", None) or ()
+    letters = "".join(str(n or "").upper() for n in named)
+    if len(letters) == array.ndim == len(set(letters)) and set(letters) <= set("TCZYX"):
+        return letters
+    count = int(array.ndim)
+    return "Q" * max(0, count - 2) + "YX"[:count]
+
+
 def _number(found: list[Any], where: str, series: int | str | None) -> int:
     if series is None:
-        if len(found) > 1:
-            _warn(where, len(found))
-        return 0
-    for number, each in enumerate(found):
-        if series in (number, str(number), each.get("name")):
-            return number
-    names = ", ".join(f"{i} ({each.get('name', '')})" for i, each in enumerate(found))
-    msg = f"expected an image of {where} as series, found {series!r}: it has {names}"
-    raise OptionError(msg)
+        return series_.first(len(found), where)
+    names = [str(each.get("name") or "") for each in found]
+    return series_.chosen(names, where, series)
 
 
 def _one_of(
@@ -171,16 +175,19 @@ def _one_of(
             "folder of an image in it"
         )
         raise FileError(msg)
-    if series is None and len(paths) > 1:
-        _warn(where, len(paths))
-    number = series or 0
-    if not isinstance(number, int) or number >= len(paths):
-        msg = (
-            f"expected an image of {where} as series, found {series!r}: it has 0 to "
-            f"{len(paths) - 1}"
-        )
-        raise OptionError(msg)
+    if series is None:
+        number = series_.first(len(paths), where)
+    else:
+        named = isinstance(series, str) and not series.isdecimal()
+        titles = [_title(node[path]) if named else "" for path in paths]
+        number = series_.chosen(titles, where, series)
     return _image(zarr, node[paths[number]], f"{where}/{paths[number]}", None)
+
+
+def _title(node: Any) -> str:
+    """Return what the first image of a group is called."""
+    found = ngff.multiscales(node.attrs.asdict())
+    return str(found[0].get("name") or "") if found else ""
 
 
 def _series(node: Any) -> list[str]:
@@ -194,11 +201,3 @@ def _series(node: Any) -> list[str]:
     while str(len(found)) in node:
         found.append(str(len(found)))
     return found
-
-
-def _warn(where: str, count: int) -> None:
-    msg = (
-        f"{where} holds {count} images, of which only the first is read: choose one "
-        "with --series"
-    )
-    warnings.warn(msg, SeriesWarning, stacklevel=7)

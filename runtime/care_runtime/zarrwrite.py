@@ -206,7 +206,8 @@ def _arrays(
             options["dimension_names"] = list(axes.lower())
         else:
             options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
-        native = dtype.newbyteorder("=")
+        # By size: zarr knows no long long, as tifffile reads it, of the same bytes.
+        native = np.dtype(f"{dtype.kind}{dtype.itemsize}")
         array = group.create_array(
             str(number), shape=shape, chunks=chunks, dtype=native, **options
         )

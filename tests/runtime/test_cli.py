@@ -327,3 +327,12 @@ def test_real_files(tmp_path, name, axes, dtype):
         assert sorted(tif.series[0].axes) == sorted(axes)
     assert sorted(after.shape) == sorted(before.shape)
     assert str(after.dtype) == dtype
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/o.zarr", "https://host/o.tif"])
+def test_results_go_to_no_address(tmp_path, image, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    result = run("restore", image, "-m", "denoise_widefield", "-o", address)
+    assert result.exit_code == 2
+    assert f"found the address {address}" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == [image.name]

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+import micromanager
 import numpy as np
 import pytest
 import tifffile
@@ -290,3 +291,19 @@ def test_a_set_that_is_watched_is_restored_once(
     told = watch_.follow(watch, lambda *args: batch.run(made, *args), lambda _: None)
     assert [(r.status, r.target.name) for r in told] == [("done", "c0.ome.tif")]
     assert read(tmp_path / "out" / "c0.ome.tif").pixels.shape == (2, 5, 6)
+
+
+def test_micromanager_says_in_ome_what_its_index_does_not_know(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    made = {f"Pos{i}": rng.integers(0, 9999, (2, 3, 2, 9, 8), "u2") for i in range(2)}
+    paths = micromanager.write(tmp_path, made)
+    with tifffile.TiffFile(paths[0]) as tif:
+        assert tif.is_mmstack
+        assert tif.series[0].kind == "mmstack"
+    for path, pixels in zip(paths, made.values(), strict=True):
+        found = read(path)
+        np.testing.assert_array_equal(found.pixels, pixels)  # of its own position
+        assert (found.axes, found.flavour) == ("TZCYX", "ome")
+        assert (found.voxel, found.unit) == ({"Z": 2.0, "Y": 0.1, "X": 0.1}, "µm")
+        assert (found.interval, found.channels) == (0.5, ("DAPI", "GFP"))
+    assert finding.sources([tmp_path]) == paths

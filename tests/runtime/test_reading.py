@@ -455,3 +455,26 @@ def test_what_lies_beside_an_array_is_not_replaced_unasked(
 def test_a_reader_that_is_not_there_is_named(tmp_path: Path) -> None:
     found = missing("zarr", "care-zoo[zarr]", "a.zarr")
     assert "python -m pip install 'care-zoo[zarr]'" in one_line(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"voxel": {"X": None}},
+        {"voxel": [1, 2]},
+        {"interval": "x"},
+        {"ranges": [[0, "a"]]},
+        {"luts": [[1, 2]]},
+        {"greys": 5},
+        {"channels": 3},
+    ],
+)
+def test_odd_words_beside_an_array_are_an_error_of_one_line(
+    tmp_path: Path, said: dict[str, Any]
+) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, noise("YX", Y=4, X=5))
+    beside(path).write_text(json.dumps({"axes": "YX", "shape": [4, 5]} | said))
+    with pytest.raises(FileError, match=r"a\.npy\.json, found other values") as caught:
+        read(path)
+    one_line(caught.value)

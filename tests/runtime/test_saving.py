@@ -406,3 +406,18 @@ def test_draws_of_a_movie_are_refused_before_it_is_restored(
     found = restore(tmp_path / "m.tif", model, tmp_path / "o.tif", "--samples", "2")
     assert found.exit_code == 1
     assert "one time point" in one_line(found.stderr)
+
+
+def test_draws_of_an_image_of_one_time_point(
+    tmp_path: Path, image: Path, model: Path
+) -> None:
+    movie, path = np.stack([tifffile.imread(image)] * 2), tmp_path / "two.tif"
+    tifffile.imwrite(path, movie, imagej=True, metadata={"axes": "TZYX"})
+    out = tmp_path / "out" / "cells.tif"
+    words = ["--outputs", "mean,scale", "--samples", "3"]
+    found = restore(path, model, out, *words)
+    assert "draw from one time point" in found.output
+    found = restore(path, model, out, *words, "--time", "1")
+    assert found.exit_code == 0, found.output
+    made = tiff.read(out.with_name("cells_samples.ome.tif"))
+    assert (made.axes, made.pixels.shape) == ("TZYX", (3, *SHAPE))

@@ -385,3 +385,13 @@ def test_look_follows_the_channels() -> None:
     assert look.picked([2, 0]).colours == ("FFFFFF", "FF0000")
     assert look.of_count(2) == Look(fps=7.0)
     assert look.of_count(3) == look
+
+
+def test_a_channel_may_have_any_name(tmp_path: Path) -> None:
+    assert parse(["5-FAM/pH 9.0=m", "a:b\\c=x=y"]) == [
+        ("5-FAM/pH 9.0", "m"),
+        ("a:b\\c", "x=y"),
+    ]
+    (tmp_path / "seed=1").mkdir()
+    for model in (str(tmp_path / "seed=1"), "https://host/m.zip?key=1"):
+        assert parse([model]) == [(None, model)]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -18,8 +19,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from care_runtime import tiffkinds
 from care_runtime.errors import AxesError, FileError, ImageError
-from care_runtime.image import Image
+from care_runtime.image import Calibration, Image
 from care_runtime.tiff import read, write
 
 if TYPE_CHECKING:
@@ -285,6 +287,7 @@ def test_units_of_ome(tmp_path: Path) -> None:
     [
         ("CENTIMETER", (50000, 25000), 0.2),
         ("CENTIMETER", (1, 1), None),
+        ("CENTIMETER", (118.11, 118.11), None),
         ("INCH", (254000, 127000), 0.1),
         ("INCH", (300, 300), None),
         ("NONE", (5, 5), None),
@@ -620,3 +623,46 @@ def test_signed_pixels_of_imagej_stay_signed(tmp_path: Path) -> None:
     back = read(tmp_path / "b.tif")
     np.testing.assert_array_equal(back.pixels, pixels)
     assert back.look.greys == (-32768, 1)
+
+
+def test_the_palette_of_8_bit_imagej_files_is_their_lookup_table(
+    tmp_path: Path,
+) -> None:
+    fire = np.arange(3 * 256, dtype=np.uint8).reshape(3, 256)
+    path = saved(
+        tmp_path / "a.tif",
+        ramp("YX").astype(np.uint8),
+        photometric="palette",
+        colormap=fire.astype(np.uint16) * 257,
+        description="ImageJ=1.54f\nunit=um\n",
+        metadata=None,
+    )
+    found = read(path)
+    assert found.flavour == "imagej"
+    np.testing.assert_array_equal(found.look.luts, [fire])
+
+
+def test_what_lsm_and_stk_say() -> None:
+    lsm = {"VoxelSizeX": 1e-7, "VoxelSizeY": 1e-7, "VoxelSizeZ": 5e-7}
+    lsm |= {"TimeIntervall": 2.5, "ChannelColors": {"ColorNames": ["Ch1", "Ch2"]}}
+    file, series = SimpleNamespace(lsm_metadata=lsm), SimpleNamespace(kind="lsm")
+    found = tiffkinds.calibration(file, series, 2)
+    assert found == Calibration(
+        "ome", {"Z": 0.5, "Y": 0.1, "X": 0.1}, "µm", 2.5, ("Ch1", "Ch2")
+    )
+    stk = {"XCalibration": 0.1, "YCalibration": 0.1, "ZDistance": np.array([0.0, 2.0])}
+    stk |= {"SpatialCalibration": 1, "CalibrationUnits": "um"}
+    file, series = SimpleNamespace(stk_metadata=stk), SimpleNamespace(kind="stk")
+    found = tiffkinds.calibration(file, series, 1)
+    assert found == Calibration("ome", {"Z": 2.0, "Y": 0.1, "X": 0.1}, "µm")
+    file = SimpleNamespace(stk_metadata=stk | {"SpatialCalibration": 0})
+    assert tiffkinds.calibration(file, series, 1) == Calibration()
+    assert tiffkinds.calibration(file, SimpleNamespace(kind="svs"), 1) is None
+
+
+def test_a_thumbnail_is_no_second_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        file.write(ramp("YX"), metadata=None)
+        file.write(ramp("YX")[:2, :2], metadata=None, subfiletype=1)
+    np.testing.assert_array_equal(read(path).pixels, ramp("YX"))  # and no warning

@@ -46,22 +46,61 @@ class Scenes:
     """A `BioImage` of two scenes."""
 
     computed: list[int]
+    names = ("left", "right")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **opening: Any) -> None:
+        self.opening = opening
         if path.read_bytes() == b"":
             msg = "no reader for\nthis file"
+            raise UnsupportedFileFormatError(msg)
+        if path.read_bytes() == b"odd":
+            msg = "a tile scan without tiles"
             raise RuntimeError(msg)
-        self.scenes = ("left", "right")
-        self.set_scene("left")
+        self.scenes = self.names
+        self.set_scene(0)
         self.physical_pixel_sizes = Sizes(0.5, 0.1, 0.1)
-        self.time_interval = timedelta(seconds=2.5)
+        self.time_interval: timedelta | None = timedelta(seconds=2.5)
         self.channel_names = ["nuclei", "actin"]
 
-    def set_scene(self, name: str) -> None:
-        self.current_scene = name
+    def set_scene(self, number: int) -> None:
+        self.current_scene = self.scenes[number]
         self.dims = SimpleNamespace(order="TCZYX")
-        pixels = PIXELS if name == "left" else PIXELS[:1, :, :1]
+        pixels = PIXELS if number == 0 else PIXELS[:1, :, :1]
         self.dask_data = Lazy(pixels, self.computed)
+
+
+class UnsupportedFileFormatError(Exception):
+    """What bioio raises if no plugin reads a file."""
+
+
+class Timed(Scenes):
+    """Scenes of one name, of a plugin that says times plane by plane."""
+
+    names = ("A", "A")
+
+    def __init__(self, path: Path, **opening: Any) -> None:
+        super().__init__(path, **opening)
+        self.time_interval = None
+        times = np.array([0.0, 30.0, 60.1])
+        self.xarray_dask_data = SimpleNamespace(coords={"T": times})
+
+
+class Coloured:
+    """As much of `nd2.ND2File` as is asked of it."""
+
+    def __init__(self, path: Path) -> None:
+        colours = [
+            SimpleNamespace(r=120, g=233, b=15),
+            SimpleNamespace(r=254, g=1, b=0),
+        ]
+        channels = [SimpleNamespace(channel=SimpleNamespace(color=c)) for c in colours]
+        self.metadata = SimpleNamespace(channels=channels)
+
+    def __enter__(self) -> Coloured:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
 
 
 @pytest.fixture
@@ -107,6 +146,46 @@ def test_scenes_by_number_and_name(path: Path, computed: list[int]) -> None:
         reading.source(path, series="middle")
 
 
+def test_scenes_of_one_name_are_told_apart_by_number(
+    path: Path, computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["bioio"], "BioImage", Timed)
+    assert reading.source(path, series=1).shape == (2, 30, 20)
+    assert reading.source(path, series=0).calibration.interval == pytest.approx(30.05)
+    with pytest.raises(OptionError, match="'A', the name of 2: it has 0"):
+        reading.source(path, series="A")
+
+
+def test_stacks_are_opened_plane_by_plane(tmp_path: Path) -> None:
+    assert vendor._opening(tmp_path / "a.nd2") == {}  # it is so anyway
+    for suffix in (".lif", ".czi", ".CZI"):
+        assert vendor._opening(tmp_path / f"a{suffix}") == {"chunk_dims": ["Y", "X"]}
+
+
+def test_samples_of_czi_are_those_that_are_read_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("dask.array")
+    right = noise("YXS", Y=4, X=5, S=3)
+    image = SimpleNamespace(
+        data=right,
+        dask_data=SimpleNamespace(shape=right.shape),
+        dims=SimpleNamespace(order="YXS"),
+    )
+
+    found = vendor._pixels(image, tmp_path / "a.czi")
+    np.testing.assert_array_equal(found[1:3].compute(), right[1:3])
+    assert vendor._pixels(image, tmp_path / "a.lif") is image.dask_data
+
+
+def test_colours_of_nd2(path: Path, computed: list[int]) -> None:
+    assert reading.source(path, series=0).calibration.look.colours == ()
+    fake: Any = ModuleType("nd2")
+    fake.ND2File = Coloured
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "nd2", fake)
+        found = reading.source(path, series=0).calibration.look.colours
+    assert found == ("78E90F", "FE0100")
+
+
 def test_what_cannot_be_read(
     tmp_path: Path, path: Path, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +193,10 @@ def test_what_cannot_be_read(
     with pytest.raises(FileError, match="no reader for this file") as caught:
         reading.read(tmp_path / "b.czi")
     assert "python -m pip install bioio-czi" in one_line(caught.value)
+    (tmp_path / "d.czi").write_bytes(b"odd")  # installing does not help
+    with pytest.raises(FileError, match="without tiles") as caught:
+        reading.read(tmp_path / "d.czi")
+    assert "pip install" not in one_line(caught.value)
     with pytest.raises(FileError, match="no such file"):
         reading.read(tmp_path / "c.lif")
     monkeypatch.setitem(sys.modules, "bioio", None)
@@ -122,12 +205,18 @@ def test_what_cannot_be_read(
 
 
 def test_every_kind_is_found_in_folders(tmp_path: Path) -> None:
-    for suffix in vendor.PLUGINS:
+    suffixes = (*vendor.PLUGINS, *reading.TIFFS)
+    for suffix in suffixes:
         (tmp_path / f"a{suffix}").touch()
     found = finding.sources([tmp_path])
-    assert len(found) == len(vendor.PLUGINS)
-    targets = finding.targets(found[:1], tmp_path / "out")
-    assert targets == [tmp_path / "out" / "a.ome.tif"]
+    assert len(found) == len(suffixes)
+    for file in found:
+        targets = finding.targets([file], tmp_path / "out")
+        assert targets == [tmp_path / "out" / "a.ome.tif"]
+        with pytest.raises(FileError, match="are not written"):
+            finding.targets([file], tmp_path / f"out{file.suffix}")
+    large = [tmp_path / "b.ome.btf"]
+    assert finding.targets(large, tmp_path) == [tmp_path / "b.ome.tif"]
 
 
 def test_through_bioio_itself(tmp_path: Path) -> None:

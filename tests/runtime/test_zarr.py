@@ -6,12 +6,14 @@ import itertools
 import json
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
 import tiny
 from click.testing import CliRunner
 from tiny import noise, one_line
@@ -329,7 +331,7 @@ def test_collections_and_plates(tmp_path: Path) -> None:
     with pytest.warns(SeriesWarning, match="2 images"):
         assert reading.read(path).pixels.shape == (4, 3)
     assert reading.source(path, series=1).shape == (5, 3)
-    with pytest.raises(OptionError, match="it has 0 to 1"):
+    with pytest.raises(OptionError, match="it has 0, 1"):
         reading.source(path, series=2)
     plate = tmp_path / "plate.zarr"
     group = zarr.open_group(plate, mode="w", zarr_format=2)
@@ -502,3 +504,95 @@ def test_from_zarr_to_zarr_and_tiff(
     assert small.voxel == {"Z": 0.5, "Y": 0.1, "X": 0.2}
     assert small.look.colours == image.look.colours
     np.testing.assert_array_equal(small.pixels, image.pixels[..., :20, :20])
+
+
+def test_series_of_a_collection_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "many.zarr"
+    zarr.open_group(path, mode="w", zarr_format=2).attrs["bioformats2raw.layout"] = 3
+    for i, name in enumerate(["left", "right", "right"]):
+        image = replace(known("YX", "zarr-0.4", Y=4 + i), name=name)
+        zarrwrite.write(path / str(i), image, description={}, form=Form())
+    assert reading.source(path, series="left").shape == (4, 3)
+    assert reading.source(path, series="1").shape == (5, 3)
+    with pytest.raises(OptionError, match="'right', the name of 2"):
+        reading.source(path, series="right")
+
+
+def test_arrays_name_their_dimensions(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 3, 4, 5), np.uint8)
+    for names, axes in (
+        (("t", "z", "y", "x"), "TZYX"),
+        (("a", "b", "y", "x"), "TZYX"),
+        (("c", "z", "y", "x"), "CZYX"),
+    ):
+        store = tmp_path / f"{''.join(names)}.zarr"
+        array = zarr.create_array(
+            store, shape=pixels.shape, dtype="u1", dimension_names=names
+        )
+        array[:] = pixels
+        assert reading.source(store).axes == axes
+
+
+def plain(path: Path, axes: list[dict[str, str]], scale: list[float]) -> Path:
+    """Write an image whose axes and scale are as they are given."""
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", shape=(2,) * len(axes), dtype="u1")
+    transformations = [{"type": "scale", "scale": scale}]
+    datasets = [{"path": "0", "coordinateTransformations": transformations}]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": datasets}]
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "voxel", "symbol"),
+    [
+        (None, [5.0, 2.0, 0.5, 0.5], {"Z": 2.0, "Y": 0.5, "X": 0.5}, ngff.UNSAID),
+        (None, [1.0, 1.0, 1.0, 1.0], {}, ""),
+        ("um", [5.0, 2.0, 0.5, 0.5], {"Z": 2.0, "Y": 0.5, "X": 0.5}, "µm"),
+        ("parsec", [5.0, 2.0, 0.5, 0.5], {"Z": 2.0, "Y": 0.5, "X": 0.5}, "parsec"),
+        ("decimeter", [5.0, 2.0, 0.5, 0.5], {"Z": 2.0, "Y": 0.5, "X": 0.5}, "dm"),
+    ],
+)
+def test_scales_count_without_a_unit_that_is_known(
+    tmp_path: Path,
+    unit: str | None,
+    scale: list[float],
+    voxel: dict[str, float],
+    symbol: str,
+) -> None:
+    axes = [{"name": "t", "type": "time"}]
+    axes += [
+        {"name": a, "type": "space"} | ({"unit": unit} if unit else {}) for a in "zyx"
+    ]
+    path = plain(tmp_path / "a.zarr", axes, scale)
+    found = reading.read(path)
+    assert (found.voxel, found.unit) == (voxel, symbol)
+    assert found.interval == (scale[0] if scale[0] != 1 else None)
+    zarrwrite.write(tmp_path / "b.zarr", found, description={}, form=Form())
+    again = reading.read(tmp_path / "b.zarr")
+    assert again.voxel == voxel
+
+
+def test_ranges_that_are_no_numbers_are_not_shown(tmp_path: Path) -> None:
+    axes = [{"name": a, "type": "space"} for a in "yx"]
+    path = plain(tmp_path / "a.zarr", axes, [1.0, 1.0])
+    window = {"start": None, "end": 5, "min": 0, "max": 9}
+    omero = {"channels": [{"color": "FF0000", "window": window}]}
+    zarr.open_group(path, mode="a").attrs["omero"] = omero
+    assert reading.source(path).calibration.look.ranges == ()
+    assert reading.source(path).calibration.look.colours == ("FF0000",)
+
+
+def test_long_integers_of_tiff_are_written(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.arange(12, dtype="<i8").reshape(3, 4))
+    image = reading.read(tmp_path / "a.tif")
+    zarrwrite.write(tmp_path / "a.zarr", image, description={}, form=Form())
+    np.testing.assert_array_equal(
+        reading.read(tmp_path / "a.zarr").pixels, image.pixels
+    )
+
+
+def test_a_path_may_look_like_a_chain_of_addresses(tmp_path: Path) -> None:
+    image = known("YX", "zarr-0.4", Y=4)
+    zarrwrite.write(tmp_path / "x::y.zarr", image, description={}, form=Form())
+    assert reading.source(tmp_path / "x::y.zarr").shape == (4, 3)
