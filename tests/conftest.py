@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from care_runtime import gpu
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,3 +27,14 @@ def care_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CARE_HOME", str(tmp_path_factory.mktemp("care")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the GPUs of the machine from tests that are not about them.
+
+    What is computed on them differs by rounding, and says other things of its device.
+    """
+    if not request.node.get_closest_marker("gpu"):
+        monkeypatch.setattr(gpu, "DRIVER", "no-driver.so")
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # other processes' too

@@ -110,6 +110,17 @@ class Bindings:
         return answers
 
 
+def possible(session: Any) -> bool:
+    """Tell whether a session reads its inputs from the GPU.
+
+    What it reads from the memory of the CPU is copied when it is bound, and never
+    again: later tiles would not be seen. Networks that begin with an operator which
+    CUDA lacks do so.
+    """
+    places = session.get_input_memory_infos()
+    return all(place.name != "Cpu" for place in places)
+
+
 def place(number: int) -> tuple[str, int]:
     """Say where the buffers of a session on a GPU lie."""
     return "cuda", number

@@ -11,7 +11,7 @@ from care_runtime.axes import canonical
 from care_runtime.operations import POINTWISE, apply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from care_runtime.readout import Answers, Readout
     from care_runtime.tensor import Operation
     from care_runtime.tiling import Cut
+
+
+BLOCK = 1 << 17
+"""Pixels that are computed together."""
 
 
 @dataclass(slots=True)
@@ -88,16 +92,28 @@ class Canvas:
             values = apply(self.steps, values, {})
         if affine.low.ndim > values.ndim:  # the network projected Z
             affine = affine.plane(0)
-        if self.inverts and self.readout.undo != "none":
+        view = canonical(self.pixels, self.axes)
+        if isinstance(view, np.ndarray):
+            self._fill(view[place], values, affine)
+        else:  # chunk by chunk, each of them once
+            made = np.empty(values.shape, self.pixels.dtype)
+            self._fill(made, values, affine)
+            view[place] = made
+
+    def _fill(self, target: NDArray[Any], values: NDArray[Any], affine: Affine) -> None:
+        """Turn what a network gives into grey values of the image's type."""
+        undo = self.readout.undo if self.inverts else "none"
+        if undo != "none":
             affine = affine.repeated(len(values) // len(affine.low))
-            undo = affine.invert
-            if self.readout.undo == "scale":
-                undo = affine.invert_scale
-            values = undo(values)
-        if self.pixels.dtype.kind in "ui":
-            values, lost = to_integers(values, self.pixels.dtype)
-            self.saturated += lost
-        canonical(self.pixels, self.axes)[place] = values
+        for rows in blocks(values.shape):
+            part = values[rows]
+            if undo != "none":
+                here = affine.part(values.shape, rows)
+                part = (here.invert_scale if undo == "scale" else here.invert)(part)
+            if target.dtype.kind in "ui":
+                part, lost = to_integers(part, target.dtype)
+                self.saturated += lost
+            target[rows] = part
 
     @property
     def framed(self) -> bool:
@@ -146,6 +162,18 @@ class Canvas:
             else:
                 found = found + np.uint64(part)
         return found
+
+
+def blocks(shape: Sequence[int]) -> Iterator[tuple[int | slice, ...]]:
+    """Cut a tile (C, [Z,] Y, X) into rows of planes that a cache holds.
+
+    What is computed of them needs no memory of its own each time, which costs more
+    than the arithmetic where tiles are large.
+    """
+    rows = max(1, BLOCK // max(shape[-1], 1))
+    for plane in np.ndindex(*shape[:-2]):
+        for start in range(0, shape[-2], rows):
+            yield *plane, slice(start, min(start + rows, shape[-2]))
 
 
 def to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:

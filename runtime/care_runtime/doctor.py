@@ -93,11 +93,7 @@ def _onnxruntime(names: dict[str, str]) -> Iterator[Finding]:
 
 
 def _preferred() -> str:
-    has_gpu_wheel = sys.platform != "darwin" and platform.machine() in (
-        "x86_64",
-        "AMD64",
-    )
-    return "onnxruntime-gpu" if has_gpu_wheel else "onnxruntime"
+    return "onnxruntime-gpu" if wheels.has_gpu() else "onnxruntime"
 
 
 def _cpu(_: dict[str, str]) -> Iterator[Finding]:
@@ -108,7 +104,9 @@ def _gpu(names: dict[str, str]) -> Iterator[Finding]:
     """Look at driver, libraries and a session, where there is a GPU."""
     count = gpu.count()
     if not count:
-        if _card():
+        if why := gpu.trouble():
+            yield Finding("GPU", "fault", *why.split(": ", 1))
+        elif _card():
             mend = "install NVIDIA's driver; start a container with --gpus all"
             yield Finding("GPU", "advice", "an NVIDIA card without a driver", mend)
         else:

@@ -151,7 +151,7 @@ class Engine:
             raise EngineError(msg)
         self._types = [np.dtype(TYPES[kind]) for kind in kinds]
         self._bound: binding.Bindings | None = None
-        if number is not None and on_gpu:
+        if number is not None and on_gpu and binding.possible(self._session):
             self._bound = binding.Bindings(
                 self._session,
                 allocator(),
@@ -254,6 +254,8 @@ def _session(path: Path | bytes, cuda: int | None, threads: int, *, exact: bool)
     if cuda is not None:
         with redirect_stdout(io.StringIO()):  # it prints what it does not find
             onnxruntime.preload_dlls()
+        # From 1.26 on, its default logger warns of every session on a GPU.
+        onnxruntime.set_default_logger_severity(FATAL_ONLY)
         settings = {
             "device_id": cuda,
             # One search per tile shape, and all tiles have one shape.

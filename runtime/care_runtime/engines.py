@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from care_runtime import gpu, trim, vino
 from care_runtime.engine import Engine
-from care_runtime.errors import OptionError
+from care_runtime.errors import DeviceWarning, OptionError
 from care_runtime.fleet import Fleet
 from care_runtime.vino import VinoEngine
 
@@ -169,6 +170,11 @@ def gpus(device: str, engine: str = "auto") -> tuple[int, ...]:
         If there is no such engine or device, or not together.
     EngineError
         If there is no such GPU.
+
+    Warns
+    -----
+    DeviceWarning
+        If NVIDIA's driver is there and does not start.
     """
     if engine not in ENGINES:
         names = ", ".join(repr(name) for name in ENGINES)
@@ -180,4 +186,10 @@ def gpus(device: str, engine: str = "auto") -> tuple[int, ...]:
             "take the device 'cpu', or the engine 'onnxruntime'"
         )
         raise OptionError(msg)
-    return gpu.numbers("cpu" if engine == "openvino" and device == "auto" else device)
+    if engine == "openvino" or device != "auto":
+        return gpu.numbers("cpu" if device == "auto" else device)
+    found = gpu.numbers(device)
+    if not found and (why := gpu.trouble()):
+        msg = f"{why}; until then, the network runs on the CPU"
+        warnings.warn(msg, DeviceWarning, stacklevel=3)
+    return found

@@ -18,6 +18,8 @@ SHORT = (
     "out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    # cuDNN 9: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED, and of the host.
+    "ALLOCATION_FAILED",
     # A tensor of 2^31 elements.
     "CUDNN_STATUS_NOT_SUPPORTED",
 )
@@ -103,7 +105,8 @@ def unopened(error: Exception, device: str) -> EngineError:
     if _is_short(line):
         msg = f"{wanted} no room: {line}; end what else takes its memory (nvidia-smi)"
         return OutOfMemoryError(msg)
-    msg = f"{wanted}: {line}; care-run doctor looks at its driver and libraries"
+    full = "; it may have no room (nvidia-smi)" if "NOT_INITIALIZED" in line else ""
+    msg = f"{wanted}: {line}{full}; care-run doctor looks at its driver and libraries"
     return EngineError(msg)
 
 

@@ -28,9 +28,11 @@ other networks and libraries. Where that is too much all the same, tiles become 
 """
 
 MOST = 1 << 24
-"""Pixels of a tile beyond which nothing is gained: 64 x 512 x 512 is as fast as more,
-and a tensor of the default networks stays well below the 2^31 elements that cuDNN can
-count."""
+"""Pixels of a tile beyond which nothing is gained: 64 x 512 x 512 is as fast."""
+
+ELEMENTS = 1 << 30
+"""Of the features of a tile: where ways of a U-Net meet there are twice as many, and
+cuDNN counts less than 2^31."""
 
 FLOAT16 = 10
 """ONNX's number for half precision."""
@@ -59,8 +61,10 @@ def room(source: Path | bytes, device: int, calls: int = 1) -> int | None:
     found = gpu.memory(device)
     if found is None:
         return None
-    pixels = SHARE * found[0] / (bytes_a_pixel(source) * calls)
-    return min(MOST, 1 << math.floor(math.log2(max(pixels, 1))))
+    features, size = _widest(source)
+    pixels = SHARE * found[0] / (COST * features * size * calls)
+    pixels = min(MOST, pixels, (ELEMENTS - 1) / features)
+    return 1 << math.floor(math.log2(max(pixels, 1)))
 
 
 def growth(usual: Mapping[int, float], source: Path | bytes) -> dict[int, float]:
@@ -89,6 +93,12 @@ def bytes_a_pixel(source: Path | bytes) -> float:
     source
         The network's ONNX file, or its content.
     """
+    features, size = _widest(source)
+    return COST * features * size
+
+
+def _widest(source: Path | bytes) -> tuple[int, int]:
+    """Find the features of the widest convolution, and the bytes of a number."""
     view = memoryview(source) if isinstance(source, bytes) else wire.mapped(source)
     weights: dict[str, tuple[int, int]] = {}
     used: list[str] = []
@@ -102,7 +112,7 @@ def bytes_a_pixel(source: Path | bytes) -> float:
             pooled = kind.endswith("Pool")
             used += inputs[1:2] if kind == "Conv" else ()
     known = [weights[name] for name in used if name in weights]
-    return COST * max((n * size for n, size in known), default=FEATURES * 4)
+    return max(known, key=math.prod, default=(FEATURES, 4))
 
 
 def _graph(view: memoryview) -> list[tuple[int, memoryview]]:

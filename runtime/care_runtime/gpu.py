@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
 import sys
 from importlib.metadata import distributions
 from typing import Any
 
+from care_runtime import wheels
 from care_runtime.errors import EngineError, OptionError
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+NONE = 100
+"""What the driver says where there is no GPU, or none that may be seen."""
+
+TROUBLES = {
+    34: "it is a stub to build with; start the container with --gpus all",
+    802: "the GPUs are not ready; start NVIDIA's fabric manager, or wait for it",
+    803: "its library and the kernel have other versions; restart the machine",
+    804: "a package for compatibility stands in its way; update the driver",
+}
+"""Errors of the driver's first call, and what mends them."""
 
 
 def count() -> int:
@@ -22,6 +37,24 @@ def count() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(found)):
         return 0
     return found.value
+
+
+def trouble() -> str:
+    """Say what is wrong with a driver that is there and does not work.
+
+    Returns
+    -------
+    str
+        Empty without a driver, and where it works or knows no GPU.
+    """
+    try:
+        code = int(_driver().cuInit(0))
+    except OSError:
+        return ""
+    if code in (0, NONE):
+        return ""
+    mend = TROUBLES.get(code, "look at it with nvidia-smi")
+    return f"NVIDIA's driver does not start (CUDA error {code}): {mend}"
 
 
 def driver_cuda() -> tuple[int, int]:
@@ -105,6 +138,14 @@ def numbers(device: str) -> tuple[int, ...]:
 def why_none(device: str) -> str:
     """Say in a line why a GPU that was asked for cannot be had, and what mends it."""
     found = count()
+    if why := trouble():
+        return f"device {device!r} was asked for, but {why}, or use device 'cpu'"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not found and hidden is not None:
+        return (
+            f"device {device!r} was asked for, but CUDA_VISIBLE_DEVICES={hidden!r} "
+            "shows no GPU: unset it, or name one in it"
+        )
     if not found:
         return (
             f"device {device!r} was asked for, but this machine shows no NVIDIA driver "
@@ -115,6 +156,11 @@ def why_none(device: str) -> str:
         return (
             f"device {device!r} was asked for, but GPUs are counted from 0 and this "
             f"machine shows only {found}: use a smaller number"
+        )
+    if not wheels.has_gpu():
+        return (
+            f"device {device!r} was asked for, but there is no wheel of ONNX Runtime "
+            f"with CUDA for {platform.machine()}: build one, or use device 'cpu'"
         )
     names = {str(d.metadata["Name"]).lower() for d in distributions()}
     if {"onnxruntime", "onnxruntime-gpu"} <= names:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 PRECISE = 2**16
@@ -45,6 +47,14 @@ class Affine:
         """Take the map of one plane, from one of shape (C, Z or 1, 1, 1)."""
         z = min(z, self.low.shape[1] - 1)
         return Affine(self.low[:, z], self.width[:, z], self.blank[:, z])
+
+    def part(self, shape: Sequence[int], index: tuple[int | slice, ...]) -> Affine:
+        """Take the map of a part of an image of some shape."""
+        low, width, blank = (
+            np.broadcast_to(each, shape)[index]
+            for each in (self.low, self.width, self.blank)
+        )
+        return Affine(low, width, blank)
 
     def repeated(self, times: int) -> Affine:
         """Give every channel several places, for answers that lie side by side."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import cores
 from care_runtime.errors import ImageError
 from care_runtime.pixels import chunks
 
@@ -22,6 +24,9 @@ Parts = Callable[[], Iterable["NDArray[Any]"]]
 
 DIGIT = 16
 """Bits that are counted in one pass."""
+
+MANY, MOST = 1 << 23, 8
+"""Pixels from which on several threads count, and how many do; more wait for memory."""
 
 
 def percentiles(
@@ -50,8 +55,24 @@ def percentiles(
     out = np.empty((len(q), *shape), np.float64)
     flat = out.reshape(len(q), -1)
     for column, index in enumerate(np.ndindex(*lines.shape[: len(kept)])):
-        flat[:, column] = percentiles_of(partial(chunks, lines[index]), q)
+        flat[:, column] = _measured(lines[index], q)
     return out
+
+
+def _measured(pixels: NDArray[Any], q: Sequence[float]) -> NDArray[np.float64]:
+    """Measure percentiles of an image; all cores count where it is large."""
+    threads = cores.cores()
+    if not isinstance(pixels, np.ndarray) or pixels.size < MANY or threads == 1:
+        return percentiles_of(partial(chunks, pixels), q)
+    axis = int(np.argmax(pixels.strides))  # slabs lie apart in memory
+    slabs = np.array_split(pixels, min(threads, MOST), axis)
+    search = Search.of(pixels.dtype, q)
+    with ThreadPoolExecutor(len(slabs)) as pool:
+        while not search.done:
+            parts = (partial(chunks, slab) for slab in slabs)
+            counts = np.sum(list(pool.map(search.count, parts)), axis=0)
+            search = search.narrowed(counts)
+    return search.values()
 
 
 def percentiles_of(parts: Parts, q: Sequence[float]) -> NDArray[np.float64]:

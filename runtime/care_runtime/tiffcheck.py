@@ -157,7 +157,7 @@ def _missing_planes(tif: Any, series: Any) -> int:
 def _pixels_lacking(series: Any) -> int:
     """Return how many bytes the pixels reach beyond the end of their file."""
     if series.dataoffset is not None:
-        count = math.prod(series.get_shape(squeeze=False))
+        count = math.prod(map(int, series.shape))
         end = series.dataoffset + count * series.dtype.itemsize
         return int(end - series.keyframe.parent.filehandle.size)
     return max(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import sys
 from importlib.metadata import PackageNotFoundError, distributions, requires
 
 CUDNN = re.compile(r"nvidia-cudnn-cu(\d+)")
 RUNTIME = re.compile(r"nvidia-cuda-runtime(?:-cu\d+)?")
+
+
+def has_gpu() -> bool:
+    """Tell whether there are wheels of ONNX Runtime with CUDA for this machine."""
+    return sys.platform != "darwin" and platform.machine() in ("x86_64", "AMD64")
 
 
 def installed() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from contextlib import contextmanager
 from threading import Lock
@@ -69,6 +70,7 @@ def fill_somehow(
         try:
             return fill(spec, network, drawn, views, job, **told), job
         except OutOfMemoryError as error:
+            gc.collect()  # the error holds buffers of tiles that did not fit
             fewer = _smaller(spec, network, job)
             was = job.facts()["tile"]
             if tries == RETRIES or fewer is None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NO_GPU = gpu.count() == 0
-
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -50,18 +48,20 @@ def test_threads_do_not_change_the_answer(
     np.testing.assert_array_equal(two(x)[0], engine("unet2d")(x)[0])
 
 
-@pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:3"])
 def test_no_gpu_is_an_error(
-    file: Path, capfd: pytest.CaptureFixture[str], device: str
+    file: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
 ) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     with pytest.raises(EngineError, match=f"'{device}'.*NVIDIA.*'cpu'") as error:
         Engine(file, device)
     one_line(error.value)
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
 def test_auto_without_a_gpu_is_the_cpu(
     file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import platform
 import threading
 import time
 from dataclasses import replace
@@ -23,7 +24,17 @@ from fakegpu import LARGE, LOST, SHORT, Fake
 from tiny import noise, one_line
 
 import care_runtime
-from care_runtime import batch, engines, failure, footprint, gpu, job, partial, scratch
+from care_runtime import (
+    batch,
+    doctor,
+    engines,
+    failure,
+    footprint,
+    gpu,
+    job,
+    partial,
+    scratch,
+)
 from care_runtime import package as package_
 from care_runtime import precision as precision_
 from care_runtime.ahead import ahead
@@ -93,11 +104,55 @@ def test_a_gpu_that_is_not_there(gpus: Fake) -> None:
     one_line(error.value)
 
 
-def test_no_gpu_at_all(gpus: Fake) -> None:
+def test_no_gpu_at_all(gpus: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus.count = 0
     assert gpu.numbers("auto") == ()
+    with pytest.raises(EngineError, match=r"CUDA_VISIBLE_DEVICES='-1' shows no GPU"):
+        gpu.numbers("cuda:0,1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     with pytest.raises(EngineError, match=r"'cuda:0,1'.*NVIDIA"):
         gpu.numbers("cuda:0,1")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(802, "fabric manager"), (803, "restart the machine"), (999, "nvidia-smi")],
+)
+def test_a_driver_that_does_not_start(
+    network: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver("cuInit", code))
+    assert gpu.count() == 0
+    with pytest.raises(EngineError, match=rf"error {code}\): .*{said}") as error:
+        gpu.numbers("cuda")
+    one_line(error.value)
+    with pytest.warns(DeviceWarning, match="until then, the network runs on the CPU"):
+        made = engines.load(network, "auto", engine="onnxruntime")
+    assert made.device == "cpu"
+    assert engines.gpus("cpu") == engines.gpus("auto", "openvino") == ()
+    (found,) = doctor._gpu({})
+    assert (found.status, said in found.mend) == ("fault", True)
+
+
+def test_a_driver_that_knows_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver("cuInit", gpu.NONE))
+    assert engines.gpus("auto") == ()
+    assert gpu.trouble() == ""
+
+
+def test_a_machine_without_wheels(gpus: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert "no wheel of ONNX Runtime with CUDA for aarch64" in gpu.why_none("cuda")
+
+
+def test_what_is_read_from_the_cpu_is_not_bound(gpus: Fake, network: Path) -> None:
+    gpus.reads_here = True
+    made = engines.load(network, "cuda", engine="onnxruntime")
+    there = engines.load(network, "cpu", engine="onnxruntime")
+    for value in (1, 2):  # a second tile is seen, too
+        x = np.full((1, 1, 16, 16), value, np.float32)
+        np.testing.assert_array_equal(made(x), there(x))
+    assert (made.device, gpus.plain, gpus.calls[0]) == ("cuda:0", 2, 0)
 
 
 # their memory
@@ -106,13 +161,14 @@ def test_no_gpu_at_all(gpus: Fake) -> None:
 class Driver:
     """NVIDIA's driver, of which one function may fail."""
 
-    def __init__(self, failing: str = "") -> None:
-        self.failing, self.held, self.current = failing, 0, 0
+    def __init__(self, failing: str = "", code: int = 999) -> None:
+        self.failing, self.code = failing, code
+        self.held, self.current = 0, 0
 
     def __getattr__(self, name: str) -> Any:
         def call(*arguments: Any) -> int:
             if name == self.failing:
-                return 999
+                return self.code
             match name:
                 case "cuDeviceGetCount":
                     arguments[0]._obj.value = 3
@@ -163,7 +219,6 @@ def test_a_driver_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> N
     assert (driver.held, driver.current) == (0, 0)
 
 
-@pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
 def test_memory_without_a_driver() -> None:
     assert gpu.memory(0) is None
 
@@ -199,6 +254,18 @@ def test_room_is_a_power_of_two(gpus: Fake, free: int | None, room: int | None) 
     gpus.free = free
     identity = tiny.NETWORKS["identity2d"]().SerializeToString()
     assert footprint.room(identity, 0) == room
+
+
+@pytest.mark.parametrize(
+    ("features", "room"), [(32, 24), (48, 24), (64, 23), (256, 21)]
+)
+def test_cudnn_can_count_the_features_of_a_tile(
+    gpus: Fake, monkeypatch: pytest.MonkeyPatch, features: int, room: int
+) -> None:
+    gpus.free = 800 << 30
+    monkeypatch.setattr(footprint, "_widest", lambda source: (features, 2))
+    assert footprint.room(b"", 0) == 1 << room
+    assert 2 * features * (1 << room) < 1 << 31
 
 
 def test_room_for_several_tiles_at_once(gpus: Fake) -> None:

@@ -147,6 +147,7 @@ def test_a_gpu_that_is_not_there_is_an_error(pairs):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 def test_training_on_a_gpu(pairs):
     _, history = run(pairs, get_recipe("default", **SHORT), device="cuda")
     assert np.isfinite(history[-1]["validation_loss"])

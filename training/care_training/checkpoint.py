@@ -76,7 +76,6 @@ def load(
     state: State,
     recipe: Recipe,
     data: str,
-    where: torch.device,
     precision: str,
 ) -> None:
     """Read a checkpoint into a state.
@@ -88,7 +87,9 @@ def load(
     """
     config = state.network.config
     try:
-        saved = torch.load(path, map_location=where, weights_only=True)
+        # What belongs on a GPU is copied there; Adam counts its steps on the CPU, and
+        # asks for them so often that a count on a GPU would make it wait.
+        saved = torch.load(path, map_location="cpu", weights_only=True)
         # What an older checkpoint does not know had its default.
         older = type(recipe).from_dict(saved["recipe"]).to_dict()
         _compare(path, "recipe", older, recipe.to_dict())

@@ -64,7 +64,7 @@ def fit(
     patch: str | None,
     device: str,
     precision: str,
-    workers: int,
+    workers: int | None,
     **values: Any,
 ) -> None:
     """Train a model on images of your own, and export it.
@@ -147,7 +147,7 @@ def run(
     init: str | None,
     device: str,
     precision: str,
-    workers: int,
+    workers: int | None,
     **numbers: Any,
 ) -> None:
     """Train the model NAME of the zoo as its experiment says.

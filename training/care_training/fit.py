@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from care_runtime.cores import cores
 from care_runtime.errors import TrainingError
 from care_runtime.package import sha256
 from care_training import export, networks, train
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from care_training.recipe import Recipe
     from care_training.train import Progress
 
+ENOUGH = 4
+"""Processes that cut patches as fast as an H100 learns from them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compute:
@@ -44,12 +48,19 @@ class Compute:
     precision
         ``"auto"``, ``"fp32"`` or ``"bf16"``.
     workers
-        Processes that cut patches.
+        Processes that cut patches; None for some where a GPU would wait for them.
     """
 
     device: str = "cpu"
     precision: str = "auto"
-    workers: int = 0
+    workers: int | None = None
+
+    @property
+    def processes(self) -> int:
+        """How many processes cut patches, 0 for this one."""
+        if self.workers is not None:
+            return self.workers
+        return min(ENOUGH, cores()) if self.device.startswith("cuda") else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +181,7 @@ def fit(
             mine,
             device=compute.device,
             precision=compute.precision,
-            workers=compute.workers,
+            workers=compute.processes,
             checkpoint=_numbered(checkpoint, number, len(parts)),
             data=data,
             progress=progress and _counted(progress, number, len(parts)),

@@ -125,8 +125,7 @@ COMPUTE = gathered(
     click.option(
         "--workers",
         type=click.IntRange(0),
-        default=0,
-        help="Processes that cut patches.",
+        help="Processes that cut patches; 0, and 4 on CUDA.",
     ),
 )
 

@@ -126,15 +126,15 @@ def reproduce(
     export.require_place(out / found.name)
     check_device(compute.device)
     made = network(found.network, recipe.seed, init)
-    split = found.source.split(place, workers=compute.workers)
+    split = found.source.split(place, workers=compute.processes)
     checkpoint = out / f"{found.name}.checkpoint.pt"
     trained = fit(made, split, recipe, compute, checkpoint, progress, init=init)
     full = experiment(found.name).recipe.steps
     if recipe.steps < full:
         trained.facts["owed"] = f"the full run of {full} steps"
     judges = Judges(
-        found.source.tests(place, workers=compute.workers),
-        found.source.tuning(place, workers=compute.workers),
+        found.source.tests(place, workers=compute.processes),
+        found.source.tuning(place, workers=compute.processes),
         found.baselines,
         found.measures,
     )

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    default=0,
-    help="Processes that draw images and patches.",
+    help="Processes that draw images and patches; 0, and 4 on CUDA.",
 )
 @click.option("--quick", is_flag=True, help="Only show that all of it works.")
 def study(
@@ -52,7 +51,7 @@ def study(
     images: int | None,
     device: str,
     precision: str,
-    workers: int,
+    workers: int | None,
     quick: bool,
 ) -> None:
     """Compare networks of the experiment NAME, as a figure of the paper does.

@@ -34,6 +34,9 @@ WARM_UP = 200
 PATIENCE, FACTOR = 10, 0.5
 """Keras' ReduceLROnPlateau as CSBDeep sets it."""
 
+SHOWN = 20
+"""Steps on a GPU between losses that are shown."""
+
 VALIDATION_BATCHES = 4
 """Batches of fixed patches from held-back images, scored at each validation."""
 
@@ -124,7 +127,7 @@ def fit(
     )
     state = State(network, deepcopy(network), optimizer, rate=recipe.learning_rate)
     if checkpoint is not None and checkpoint.exists():
-        load(checkpoint, state, recipe, data, where, precision)
+        load(checkpoint, state, recipe, data, precision)
     autocast = _autocast(where, precision)
     held_back = [
         _to(validation, i, recipe.batch, where) for i in range(VALIDATION_BATCHES)
@@ -135,7 +138,7 @@ def fit(
         num_workers=workers,
         pin_memory=where.type == "cuda",
     )
-    started, first = time.monotonic(), state.step
+    started, first, shown = time.monotonic(), state.step, math.nan
     for low, high in batches:
         for group in optimizer.param_groups:
             group["lr"] = _rate(state, recipe)
@@ -155,7 +158,10 @@ def fit(
                 save(checkpoint, state, recipe, data, precision)
         if progress is not None:
             pace = (time.monotonic() - started) / (state.step - first)
-            progress(_report(state, recipe, loss.item(), pace))
+            # A GPU has the next step begun meanwhile, unless it is asked for this loss.
+            if where.type == "cpu" or state.step % SHOWN == 0:
+                shown = loss.item()
+            progress(_report(state, recipe, shown, pace))
     network.load_state_dict(_chosen(state, recipe))
     return state.history
 

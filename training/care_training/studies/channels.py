@@ -36,7 +36,7 @@ TEXT = (
 def conduct(setting: Setting, tell: Callable[[str], None]) -> Outcome:
     """Train all channels together, and one by one."""
     found, place = setting.experiment, setting.place
-    workers = setting.compute.workers
+    workers = setting.compute.processes
     split = found.source.split(place, workers=workers)
     every = found.source.tests(place, workers=workers)
     tests = {name: pairs[: setting.images] for name, pairs in every.items()}

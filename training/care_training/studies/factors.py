@@ -97,7 +97,7 @@ def _variant(setting: Setting, source: Simulation, factor: float) -> Variant:
         drawn = replace(drawn, test=setting.images)
     known = hashlib.sha256(repr(scope(name)).encode()).hexdigest()[:8]
     place = setting.place / f"factor{name}-{known}"
-    workers = setting.compute.workers
+    workers = setting.compute.processes
     microscope = scope(name)
     lucy, _ = baselines.isotropic(microscope.psf(), factor)
     judges = Judges(

@@ -46,7 +46,7 @@ TEXT = (
 def conduct(setting: Setting, tell: Callable[[str], None]) -> Outcome:
     """Train with few and with many patches."""
     found, recipe = setting.experiment, setting.recipe
-    split = found.source.split(setting.place, workers=setting.compute.workers)
+    split = found.source.split(setting.place, workers=setting.compute.processes)
     judges, tuned = _judges(setting, split)
     form = networks.build(found.network).form
     recipe = recipe.for_form(form)
@@ -123,7 +123,7 @@ def _kept(drawn: Patches, count: int) -> tuple[Pair, ...]:
 def _judges(setting: Setting, split: Split) -> tuple[Judges, str]:
     """Find test images, and others on which to tune baselines."""
     found, place = setting.experiment, setting.place
-    workers = setting.compute.workers
+    workers = setting.compute.processes
     every = found.source.tests(place, workers=workers)
     tests = {name: pairs[: setting.images] for name, pairs in every.items()}
     tuning: Sequence[Pair] = found.source.tuning(place, workers=workers)
