@@ -23,7 +23,8 @@ from care_runtime.restore import Restorer
 from care_runtime.score import Scores, score
 from care_training import export, networks, own
 from care_training.baselines.deconvolve import stretch
-from care_training.fit import Compute, network
+from care_training.compute import Compute
+from care_training.fit import network
 from care_training.kind import Kind
 from care_training.metrics import spectral_isotropy
 from care_training.product import in_torch

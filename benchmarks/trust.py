@@ -23,7 +23,8 @@ from scipy import ndimage
 
 from care_training import describe, pairs
 from care_training.calibration import foreground
-from care_training.fit import Compute, fit, network, target
+from care_training.compute import Compute
+from care_training.fit import fit, network, target
 from care_training.kind import Kind
 from care_training.product import in_torch
 from care_training.recipe import get_recipe

@@ -21,6 +21,7 @@ from care_runtime.errors import (
     ModelNotFoundError,
     OptionError,
     OutOfMemoryError,
+    SeriesWarning,
     SourceWarning,
     SpecError,
     TileWarning,
@@ -61,6 +62,7 @@ __all__ = [
     "Restored",
     "Restorer",
     "Selection",
+    "SeriesWarning",
     "SourceWarning",
     "Spec",
     "SpecError",
@@ -211,7 +213,7 @@ def read(
     """
     from care_runtime import reading
 
-    where = reading.place(place) if isinstance(place, str) else place
+    where = reading.place(place) if isinstance(place, str) else Path(place)
     return reading.read(where, axes, selection=selection)
 
 

@@ -113,6 +113,9 @@ class Canvas:
             if target.dtype.kind in "ui":
                 part, lost = to_integers(part, target.dtype)
                 self.saturated += lost
+            elif target.dtype.itemsize < part.dtype.itemsize:
+                part, lost = within(part, target.dtype)
+                self.saturated += lost
             target[rows] = part
 
     @property
@@ -174,6 +177,13 @@ def blocks(shape: Sequence[int]) -> Iterator[tuple[int | slice, ...]]:
     for plane in np.ndindex(*shape[:-2]):
         for start in range(0, shape[-2], rows):
             yield *plane, slice(start, min(start + rows, shape[-2]))
+
+
+def within(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
+    """Clip to what a floating type holds, and count the pixels that were clipped."""
+    top = float(np.finfo(dtype).max)
+    lost = int(np.count_nonzero(np.abs(values) > top))
+    return (np.clip(values, -top, top) if lost else values), lost
 
 
 def to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:

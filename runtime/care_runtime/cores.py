@@ -10,6 +10,9 @@ from care_runtime.errors import OptionError
 
 TOPOLOGY = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
+MOST = 4096
+"""Threads that may be asked for; thousands more would end the process."""
+
 
 def threads(wish: int = 0) -> int:
     """Decide the number of threads.
@@ -22,10 +25,12 @@ def threads(wish: int = 0) -> int:
     Raises
     ------
     OptionError
-        If it is below 0.
+        If it is below 0, or more than any machine has.
     """
-    if wish < 0:
-        msg = f"expected a number of threads, 0 for all cores, found {wish}"
+    if not 0 <= wish <= MOST:
+        msg = (
+            f"expected a number of threads up to {MOST}, 0 for all cores, found {wish}"
+        )
         raise OptionError(msg)
     return wish or cores()
 

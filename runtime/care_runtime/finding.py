@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 
 from care_runtime import files, npy, omeset
 from care_runtime.errors import FileError
-from care_runtime.reading import NPY, SUFFIXES, TIFF, TIFFS, ZARR, kind
+from care_runtime.reading import SUFFIXES, TIFFS, ZARR, kind
 from care_runtime.vendor import PLUGINS
+from care_runtime.writing import UNWRITTEN, WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from care_runtime.reading import Place
-
-OTHERS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".h5", ".hdf5", ".mrc", ".npz")
-"""Endings of images that are never written; a folder is hardly called so."""
-
-WRITTEN = (*TIFF, *NPY, *ZARR)
-"""Names of images that can be written."""
 
 
 def sources(inputs: Sequence[Place]) -> list[Place]:
@@ -98,8 +93,7 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     """
     named = out == npy.PIPE or out.suffix.lower() in WRITTEN
     named = named and (out.suffix.lower() in ZARR or not files.is_folder(out))
-    unwritten = (*PLUGINS, *TIFFS, *OTHERS)
-    strange = out.suffix.lower() in unwritten and not files.is_folder(out)
+    strange = out.suffix.lower() in UNWRITTEN and not files.is_folder(out)
     if strange and not named:
         msg = (
             f"expected a folder, or a name that ends in {', '.join(WRITTEN)}, found "

@@ -81,7 +81,7 @@ class Calibration:
     look: Look = field(default_factory=Look)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Image:
     """Pixels, and what a microscopist must not lose with them.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,12 +39,12 @@ def image_of(image: Any, axes: str | None) -> Image:
     if isinstance(image, Image):
         pixels = array_of(image.pixels)
         found = replace(image, pixels=pixels, axes=image.axes if axes is None else axes)
-    elif axes is None:
+    elif axes is None and not isinstance(image, str | PathLike):
         shape = np.shape(image)
         msg = f"name the axes of the array of shape {shape}, as in axes='ZYX'"
         raise AxesError(msg)
     else:
-        found = Image(array_of(image), axes)
+        found = Image(array_of(image), axes or "")
     return replace(found, axes=axes_.check(found.axes, found.pixels.shape))
 
 
@@ -92,6 +93,15 @@ def array_of(array: Any) -> NDArray[Any]:
     """See any array as one of NumPy's; nothing is read of what lies elsewhere."""
     if isinstance(array, lazy.Lazy):
         return array  # type: ignore[return-value]
+    if array is None or isinstance(array, str | PathLike):
+        msg = f"expected an image or array, found {array!r}: read it, care_runtime.read"
+        raise ImageError(msg)
+    if np.ma.is_masked(array):
+        msg = (
+            "expected pixels, found a masked array, of which the mask would be lost: "
+            "fill it first, as array.filled(0)"
+        )
+        raise ImageError(msg)
     if isinstance(array, np.ndarray | np.generic) or not lazy.is_foreign(array):
         return np.asarray(array)
     return lazy.view(Cached(_source(array)))

@@ -206,7 +206,11 @@ def make(
     return Job(
         axes,
         sizes,
-        feeds(spec, normalization, steps=normalize == "auto"),
+        feeds(
+            spec,
+            normalization,
+            steps=isinstance(normalize, str) and normalize == "auto",
+        ),
         volume,
         resample,
         normalization,

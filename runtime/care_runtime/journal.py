@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+FAR = 1 << 40
+"""Place of the byte that is locked on Windows."""
+
 
 @dataclass(slots=True)
 class Journal:
@@ -101,6 +104,14 @@ def read(content: bytes) -> tuple[list[Record], int]:
 def _locked(file: int) -> bool:
     """Take it for this process alone, where the system can."""
     if sys.platform == "win32":
+        import msvcrt
+
+        # A byte far behind its end: what is locked there, nobody else may read.
+        os.lseek(file, FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
         return True
     import fcntl
 

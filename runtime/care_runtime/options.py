@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from care_runtime.errors import FactorWarning, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from care_runtime.care import Normalization, Resample
     from care_runtime.image import Image
 
 AGREEMENT = 0.02
 """Relative difference up to which two factors are the same."""
 
-TileSize = int | Mapping[str, int] | str | None
+TileSize = int | Mapping[str, int] | Sequence[int] | str | None
 """Kept size of a tile: pixels, pixels by axis, ``"N"``, ``"Y,X"``, ``"whole"``..."""
 
 
@@ -58,9 +56,10 @@ def read_tile(wish: TileSize, default: Mapping[str, int]) -> Mapping[str, int]:
 def _by_axis(wish: Any) -> Mapping[Any, Any]:
     if isinstance(wish, Mapping):
         return wish
-    if not isinstance(wish, str):
-        return dict.fromkeys("zyx", wish)
-    numbers = [int(n) if n.strip().isdecimal() else n for n in wish.split(",")]
+    if isinstance(wish, str):
+        numbers = [int(n) if n.strip().isdecimal() else n for n in wish.split(",")]
+    else:
+        numbers = list(wish) if isinstance(wish, Sequence) else [wish]
     if len(numbers) == 1:
         return dict.fromkeys("zyx", numbers[0])
     letters = "zyx"[-len(numbers) :]

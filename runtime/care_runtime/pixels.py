@@ -66,8 +66,8 @@ def require_finite(bad: int, count: int) -> None:
     """
     if bad:
         msg = (
-            f"{bad} of {count} pixels are NaN or infinite: replace them before "
-            "restoring, for they would spread over their surroundings"
+            f"{bad} of {count} pixels are NaN, infinite or larger than 32-bit numbers "
+            "can be: replace them first, for they would spread over their surroundings"
         )
         raise ImageError(msg)
 
@@ -87,7 +87,7 @@ def result_type(wish: str, found: np.dtype[Any], *, in_units: bool) -> np.dtype[
     if wish == "auto":
         return found if in_units and found.kind in "ui" else np.dtype(np.float32)
     try:
-        dtype = np.dtype(wish)
+        dtype = np.dtype(object if wish is None else wish)
     except TypeError:
         dtype = np.dtype(object)
     if dtype.kind not in "uif":

@@ -46,9 +46,11 @@ def check(
     named_ = (*sources, *others)
     read = [file for file in named_ if isinstance(file, Path) and file != PIPE]
     known = {file.resolve() for file in read}
+    # Where names differ in nothing but small and capital letters, they may be one file.
+    numbers = {_number(file) for file in read} - {None}
     for file, target in zip(sources, targets, strict=True):
         for place in set(named(spec, target, chosen).values()):
-            if place.resolve() in known:
+            if place.resolve() in known or _number(place) in numbers:
                 msg = f"{place} would replace an image to restore: name another output"
                 raise FileError(msg)
             if place in taken:
@@ -58,6 +60,15 @@ def check(
                 )
                 raise FileError(msg)
             taken[place] = file
+
+
+def _number(file: Path) -> tuple[int, int] | None:
+    """Tell files apart, whatever they are called; None for what is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_ino else None
 
 
 def named(spec: Spec, target: Path, chosen: Options) -> dict[str, Path]:

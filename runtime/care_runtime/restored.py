@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from care_runtime.image import Image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
     """The images that a restoration has, whatever holds their pixels.
 
@@ -37,7 +37,7 @@ class Outputs:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self) -> dict[str, NDArray[Any]]:
         """Pixels of every output by id."""
         return {name: image.pixels for name, image in self.images.items()}
 
@@ -52,7 +52,7 @@ class Outputs:
         return self.images[self.main].voxel
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Restored(Outputs):
     """A restoration; ``np.asarray(restored)`` is its main image.
 
@@ -79,7 +79,8 @@ class Restored(Outputs):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the main image as an array."""
-        return np.array(self.image, dtype=dtype, copy=copy)
+        found = np.asarray(self.image, dtype)
+        return found.copy() if copy else found
 
 
 def copied(restored: Restored, out: Any, wish: str = "auto") -> Restored:

@@ -58,6 +58,8 @@ def score(image: NDArray[Any], truth: NDArray[Any]) -> Scores:
         msg = f"expected an image of the shape {truth.shape}, found {image.shape}"
         raise ImageError(msg)
     low, high = percentiles(truth, TRUTH_PERCENTILES)
+    if not low < high:  # so little is bright that the percentiles do not see it
+        low, high = float(truth.min()), float(truth.max())
     reference = (truth - low) / (high - low + 1e-20)
     fitted = affine_fit(image, reference)
     nrmse = float(np.sqrt(np.mean((fitted - reference) ** 2)))

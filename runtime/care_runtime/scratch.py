@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,5 +65,9 @@ def reserve(file: int, size: int) -> None:
     """Take the room at once: a disk that is full later would end the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
+    elif sys.platform == "darwin":  # where a longer file has no room of its own yet
+        zeros = bytes(1 << 24)
+        for start in range(0, size, len(zeros)):
+            os.pwrite(file, zeros[: size - start], start)
     else:
         os.truncate(file, size)

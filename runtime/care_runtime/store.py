@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import care_zoo
-from care_runtime import addresses, cache, package, registry, sources
+from care_runtime import addresses, cache, files, package, registry, sources
 from care_runtime.addresses import is_address
 from care_runtime.errors import (
     FileError,
@@ -105,7 +105,7 @@ def locate(
     if any(entry.name == name for entry in entries):  # a folder of that name is ./name
         entry = _entry(entries, found, name, version)
         return _first(entry, _sources(entry, found, progress), found)
-    if Path(model).exists():
+    if files.exists(Path(model)):
         return package.read(Path(model), cache.folder())
     raise ModelNotFoundError(_unknown(model, registry.newest(entries)))
 

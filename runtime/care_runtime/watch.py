@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import finding, omeset, reading
+from care_runtime import finding, omeset, reading, writing
 from care_runtime.arrival import incomplete, mark
 from care_runtime.batch import Options, Result
 from care_runtime.errors import FileError, OptionError
@@ -134,7 +134,7 @@ def folders(inputs: Sequence[Place], output: Path) -> tuple[Path, ...]:
             msg = f"expected folders to --watch, found {place}: name folders that exist"
             raise OptionError(msg)
         found.append(place)
-    if output.suffix.lower() in finding.WRITTEN or output.is_file():
+    if output.suffix.lower() in writing.WRITTEN or output.is_file():
         msg = f"expected a folder as output of --watch, found {output}"
         raise OptionError(msg)
     if any(output.resolve() == folder.resolve() for folder in found):

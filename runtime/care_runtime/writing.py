@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from care_runtime import files, npy, tiff
+from care_runtime import axes, files, npy, tiff
 from care_runtime.errors import OptionError
 from care_runtime.form import Form
+from care_runtime.reading import NPY, TIFF, TIFFS, ZARR
+from care_runtime.source import require_real
+from care_runtime.vendor import PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from care_runtime.image import Image
+
+
+WRITTEN = (*TIFF, *NPY, *ZARR)
+"""Names of images that can be written."""
+
+OTHERS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".h5", ".hdf5", ".mrc", ".npz")
+UNWRITTEN = (*PLUGINS, *TIFFS, *OTHERS)
+"""Endings of images that are never written; a folder is hardly called so."""
 
 
 def files_of(path: Path) -> list[Path]:
@@ -41,9 +53,9 @@ def require_place(path: Path, form: Form | None = None) -> None:
         files.require_place(path)
 
 
-def holds(path: Path, axes: str) -> bool:
+def holds(path: Path, letters: str) -> bool:
     """Tell whether a kind of file holds samples beside time points."""
-    both = {"S", "T"} <= set(axes)
+    both = {"S", "T"} <= set(letters)
     return not both or path == npy.PIPE or path.suffix.lower() == ".npy"
 
 
@@ -81,8 +93,16 @@ def write(
         If the kind of file does not hold such an image, or has no such form.
     """
     form, description = form or Form(), description or {}
-    _require_form(path, form)
     suffix = path.suffix.lower()
+    if suffix in UNWRITTEN:
+        msg = (
+            f"expected a name that ends in {', '.join(WRITTEN)}, found {path}: images "
+            f"of the kind {suffix} are not written"
+        )
+        raise OptionError(msg)
+    _require_form(path, form)
+    image = replace(image, axes=axes.check(image.axes, image.pixels.shape))
+    require_real(image.pixels.dtype, f"an image for {path}")
     if path == npy.PIPE or suffix == ".npy":
         npy.write(path, image, description=description)
     elif suffix == ".zarr":

@@ -478,3 +478,30 @@ def test_odd_words_beside_an_array_are_an_error_of_one_line(
     with pytest.raises(FileError, match=r"a\.npy\.json, found other values") as caught:
         read(path)
     one_line(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif", "a.ome.tif"])
+@pytest.mark.parametrize("axes", ["ZYX", "YY", "Y", "QX"])
+def test_what_cannot_be_read_back_is_not_written(
+    tmp_path: Path, name: str, axes: str
+) -> None:
+    with pytest.raises(AxesError):
+        writing.write(tmp_path / name, Image(noise("YX", Y=4, X=5), axes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_small_letters_name_axes_too(tmp_path: Path) -> None:
+    image = Image(noise("YX", Y=4, X=5), "yx")
+    for name in ("a.npy", "a.tif"):
+        writing.write(tmp_path / name, image)
+        assert read(tmp_path / name).axes == "YX"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.npz", "a.lsm", "a.nd2"])
+def test_kinds_that_are_not_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OptionError, match="not written"):
+        writing.write(tmp_path / name, Image(noise("YX", Y=4, X=5), "YX"))
+    waves = Image(noise("YX", Y=4, X=5).astype(np.complex64), "YX")
+    with pytest.raises(ImageError, match="complex"):
+        writing.write(tmp_path / "a.npy", waves)
+    assert list(tmp_path.iterdir()) == []

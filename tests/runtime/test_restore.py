@@ -6,6 +6,7 @@ import threading
 import warnings
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import noise, one_line
+from tiny import facts, noise, one_line
 
 from care_runtime.care import Normalization, Output
 from care_runtime.errors import (
@@ -30,7 +31,6 @@ from care_runtime.restore import Restorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Make = Callable[..., Restorer]
 
@@ -486,7 +486,7 @@ def test_calibration_is_kept(restorer: Make) -> None:
         flavour="ome",
     )
     kept = restorer("identity3d")(source).images["mean"]
-    assert replace(kept, pixels=source.pixels) == source
+    assert facts(kept) == facts(source)
     flat = restorer("projection")(source).images["mean"]
     assert (flat.axes, flat.voxel) == ("CYX", {"Y": 0.1, "X": 0.1})
     assert flat.channels == source.channels
@@ -567,3 +567,54 @@ def test_a_tile_is_never_too_small(shape: tuple[int, int, int]) -> None:
         for axis, size in sizes.items():
             written = [cut.write for cut in plan.lines[axis].cuts]
             assert sum(w.stop - w.start for w in written) == size
+
+
+def test_what_is_no_array_is_told_how_to_become_one(
+    restorer: Make,
+) -> None:
+    run = restorer("unet2d")
+    for name in ("a.tif", Path("a.tif"), None):
+        with pytest.raises(ImageError, match=r"care_runtime\.read") as error:
+            run(name, "YX")
+        one_line(error.value)
+    pixels = np.ma.masked_greater(noise("YX", Y=40, X=50), 200)
+    with pytest.raises(ImageError, match="fill it first"):
+        run(pixels, "YX")
+    np.testing.assert_array_equal(
+        run(pixels.filled(0), "YX").image,
+        run(np.ma.masked_array(pixels.filled(0)), "YX").image,
+    )
+
+
+def test_half_precision_holds_what_it_can(restorer: Make) -> None:
+    run = restorer("unet2d")
+    pixels = noise("YX", Y=40, X=50).astype(np.float32)
+    found = run(pixels * 1e6, "YX", dtype="float16")
+    assert np.isfinite(found.image).all()
+    assert 0 < found.saturated <= found.image.size
+    assert run(pixels, "YX", dtype="float16").saturated == 0
+    with pytest.raises(OptionError, match="found None"):
+        run(pixels, "YX", dtype=None)  # type: ignore[arg-type]
+
+
+def test_wishes_may_be_arrays_and_tuples(restorer: Make) -> None:
+    run = restorer("unet2d")
+    pixels = noise("YX", Y=40, X=50)
+    plain = run(pixels, "YX", normalize=(2, 99.8), tile="16,24").image
+    for limits in (np.array([2, 99.8]), [2, 99.8]):
+        for tile in ((16, 24), [16, 24]):
+            again = run(pixels, "YX", normalize=limits, tile=tile).image
+            np.testing.assert_array_equal(again, plain)
+
+
+def test_a_restoration_is_an_array(restorer: Make) -> None:
+    run = restorer("unet2d")
+    found = run(noise("YX", Y=40, X=50), "YX")
+    assert np.asarray(found) is found.image
+    copied = np.array(found)
+    assert copied is not found.image
+    np.testing.assert_array_equal(copied, found.image)
+    assert np.asarray(found, np.float64).dtype == np.float64
+    assert found in [found]
+    assert found != run(noise("YX", Y=40, X=50), "YX")
+    assert len({found, found}) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from care_runtime.engine import Engine
+    from care_runtime.image import Image
 
 HALO = 5
 """Context that a pixel of `unet` needs: 1 + 1 + one coarse pixel of 2, rounded out."""
@@ -227,6 +228,12 @@ def noise(axes: str, dtype: str = "uint16", seed: int = 0, **sizes: int) -> NDAr
     """Draw an image; axes without a size have length 1."""
     shape = [sizes.get(a, 1) for a in axes]
     return np.random.default_rng(seed).integers(1, 250, shape).astype(dtype)
+
+
+def facts(image: Image) -> dict[str, Any]:
+    """Return all that an image says of its pixels."""
+    names = [field.name for field in fields(image) if field.name != "pixels"]
+    return {name: getattr(image, name) for name in names}
 
 
 def one_line(error: Exception) -> str:

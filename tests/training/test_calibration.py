@@ -30,7 +30,7 @@ def test_what_is_right_has_no_error(members):
     assert found.confidence == tuple(LEVELS)
 
 
-@pytest.mark.parametrize("factor", [0.4, 2.5])
+@pytest.mark.parametrize("factor", [0.02, 0.4, 2.5, 60.0])
 def test_what_is_wrong_has_one_and_a_factor_mends_it(factor):
     pixels = drawn(factor)
     before = pixels.calibration()

@@ -18,8 +18,8 @@ from care_runtime.errors import OptionError, TrainingError
 from care_runtime.verify import verify
 from care_training import folders
 from care_training.cli import main
+from care_training.compute import Compute
 from care_training.degrade import Degradation, turned
-from care_training.fit import Compute
 from care_training.kind import Kind
 from care_training.recipe import get_recipe
 from care_training.request import Request, prepare
@@ -232,6 +232,11 @@ def test_an_ensemble_and_its_recalibration(tmp_path):
         ({"ensemble": 5}, "--probabilistic"),
         ({"ensemble": 0, "probabilistic": True}, "1 or more"),
         ({"height": "argmax"}, "--projection"),
+        (
+            {"projection": True, "probabilistic": True, "ensemble": 2}
+            | {"height": "argmax"},
+            "expectation",
+        ),
         ({"upsample": 1.0}, "above 1"),
         ({"isotropic": float("nan")}, "above 1"),
     ],

@@ -31,3 +31,19 @@ def test_correlated_noise_is_found(pairs):
     rng = np.random.default_rng(0)
     blurred = high + gaussian_filter(rng.normal(0, 1e4, high.shape), 2)
     assert neighbour_correlation(blurred, high) > 0.5
+
+
+def test_noise_that_alternates_is_not_independent(pairs):
+    high = pairs[0].high[0].astype(float)
+    noise = np.random.default_rng(0).normal(0, 100, high.shape)
+    sharp = high + 2 * noise - np.roll(noise, 1, -1) - np.roll(noise, -1, -1)
+    assert neighbour_correlation(sharp, high) < -0.3
+
+
+def test_noise_along_z_counts():
+    rng = np.random.default_rng(0)
+    high = np.broadcast_to(np.linspace(0, 1000, 64), (24, 64, 64))
+    noise = rng.normal(0, 30, high.shape)
+    assert abs(neighbour_correlation(high + noise, high)) < 0.05
+    deep = high + gaussian_filter(noise, (1, 0, 0))
+    assert neighbour_correlation(deep, high) > 0.5

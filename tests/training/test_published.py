@@ -21,10 +21,10 @@ from care_runtime.errors import FileError, OptionError, TrainingError
 from care_runtime.verify import verify
 from care_training import evaluate, fit, networks, reproduce, train
 from care_training.cli import main
+from care_training.compute import Compute
 from care_training.datasets import CasePairs, load
 from care_training.ensemble import EnsembleConfig
 from care_training.experiments import NAMES
-from care_training.fit import Compute
 from care_training.isotropic import IsotropicConfig
 from care_training.product import Judges, degraded, in_torch, planar
 from care_training.projection import ProjectionConfig

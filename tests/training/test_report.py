@@ -16,6 +16,7 @@ from care_training import describe, evaluate, fit, reproduce
 from care_training.baselines import GAUSSIAN, MAXIMUM
 from care_training.calibration import Calibration
 from care_training.cli import main
+from care_training.compute import Compute
 from care_training.evaluate import INPUT, NETWORK
 from care_training.measure import Measure
 from care_training.pairs import Pair
@@ -289,7 +290,7 @@ def quick(tmp_path):
     recipe = replace(found.recipe, steps=1, validate_every=1, batch=1)
     split = found.source.split(tmp_path / "data")
     made = fit.network(UNetConfig(depth=1, kernel=3, filters=4), 0)
-    trained = fit.fit(made, split, recipe, fit.Compute("cpu"), tmp_path / "c.pt")
+    trained = fit.fit(made, split, recipe, Compute("cpu"), tmp_path / "c.pt")
     trained.facts["owed"] = "the full run of 20000 steps"
     spec = reproduce.reviewed_spec(found.name)
     about = About(found.name, found.facts, found.sample())

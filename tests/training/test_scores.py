@@ -56,3 +56,13 @@ def test_baselines_denoise_at_their_best_strength(pairs, method):
     before = [score(p.low[0], p.high[0]).psnr for p in pairs[:2]]
     assert found.scores.psnr > np.mean(before) + 3
     assert found.strength in method.strengths
+
+
+def test_few_bright_pixels_are_scored_in_their_range():
+    rng = np.random.default_rng(0)
+    truth = np.full((200, 200), 100.0)
+    truth[50, 50:60] = 300  # fewer than one in a thousand
+    image = truth + rng.normal(0, 2, truth.shape)
+    found = score(image, truth)
+    assert found.psnr == pytest.approx(-20 * np.log10(2 / 200), abs=2)
+    assert score(truth * 3 + 5, truth).nrmse < 1e-9

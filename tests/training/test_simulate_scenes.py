@@ -11,6 +11,7 @@ from care_training.simulate import (
     epithelium,
     height_map,
     insulin_granules,
+    liver,
     microtubules,
     project,
     stained_nuclei,
@@ -262,3 +263,16 @@ def test_clustered_granules_are_closer():
         return np.var(blocks) / np.mean(blocks)
 
     assert variance(1.0) > 1.5 * variance(0.0)
+
+
+def test_borders_of_cells_are_as_near_as_they_are(monkeypatch):
+    monkeypatch.setattr(
+        liver, "perlin_noise", lambda shape, *_, **__: np.full(shape, 0.5)
+    )
+    shape, size = (20, 31, 44), np.array([0.3, 0.3, 0.4])
+    centres = rng().random((9, 3)) * size * shape
+    two, three = liver._borders(shape, rng(), size, centres, 25.0)
+    places = np.stack(np.indices(shape), -1) * size
+    apart = np.sort(np.linalg.norm(places[..., None, :] - centres, axis=-1), axis=-1)
+    np.testing.assert_allclose(two, (apart[..., 1] - apart[..., 0]) / 2, atol=1e-5)
+    np.testing.assert_allclose(three, (apart[..., 2] - apart[..., 0]) / 2, atol=1e-5)

@@ -85,7 +85,8 @@ def assess(
     Raises
     ------
     TrainingError
-        If a truth has no contrast, there is nothing to recalibrate, or there are fewer
+        If a truth has no contrast, the model predicts no distribution to recalibrate,
+        or there are fewer
         than two fields to do so.
     """
     found = store.locate(model)
@@ -104,6 +105,12 @@ def assess(
         )
         raise TrainingError(msg)
     require_contrast(pairs)
+    if recalibrate and not {"scale", "member_scale"} & set(care.outputs):
+        msg = (
+            "expected a model that predicts a distribution to recalibrate, found "
+            f"{found.spec.name!r}: train one with --probabilistic"
+        )
+        raise TrainingError(msg)
     restorer = care_runtime.load(found, device="cpu")
     scores = evaluate.evaluate(restorer, pairs)
     curves, package = {}, None

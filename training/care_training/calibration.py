@@ -38,8 +38,8 @@ SMOOTH = 2.0
 PIXELS = 200_000
 """Pixels to which a factor is fitted, at most."""
 
-FACTORS = (0.1, 10.0)
-"""Smallest and largest factor of recalibration."""
+FACTORS = np.geomspace(1e-3, 1e3, 25)
+"""Factors of recalibration between which the best one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,16 @@ class Foreground:
         part = Foreground(
             self.means[:, ::step], self.scales[:, ::step], self.truth[::step]
         )
-        found = minimize_scalar(
-            lambda log: part.calibration(float(np.exp(log))).error,
-            bounds=np.log(FACTORS),
-            method="bounded",
-            options={"xatol": 1e-3},
-        )
+
+        def error(log: float) -> float:
+            return part.calibration(float(np.exp(log))).error
+
+        # The error is flat far from the best factor.
+        logs = np.log(FACTORS)
+        best = int(np.argmin([error(log) for log in logs]))
+        around = logs[max(best - 1, 0)], logs[min(best + 1, len(logs) - 1)]
+        options = {"xatol": 1e-3}
+        found = minimize_scalar(error, bounds=around, method="bounded", options=options)
         return float(np.exp(found.x))
 
 

@@ -73,7 +73,7 @@ def fit(
     held back to score the model. A run that was stopped goes on from its checkpoint.
     """
     from care_training import own
-    from care_training.fit import Compute
+    from care_training.compute import Compute
     from care_training.kind import Kind
     from care_training.recipe import get_recipe
     from care_training.request import Request, prepare
@@ -159,7 +159,7 @@ def run(
     """
     from care_runtime import store
     from care_training import reproduce
-    from care_training.fit import Compute
+    from care_training.compute import Compute
 
     found = reproduce.experiment(name)
     if source == "published":

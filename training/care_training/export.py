@@ -43,6 +43,9 @@ CALIBRATION = "calibration.png"
 PARITY = 1e-4
 """Largest difference between ONNX Runtime and torch, as a fraction of the range."""
 
+TIES = 0.01
+"""Share of pixels in which whole numbers, as of an argmax, may differ more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -188,12 +191,22 @@ def check_parity(
         expected = [answers] if isinstance(answers, torch.Tensor) else list(answers)
         for name, y, z in zip(engine.outputs, engine(batch), expected, strict=True):
             found = difference(y, z.numpy(), least=least_range(spec, name))
-            if not found <= PARITY:
+            if not found <= PARITY and not _tied(y, z.numpy()):
                 msg = (
                     f"output {name!r}: ONNX Runtime differs from torch by {found:.2g} "
                     f"of the range, more than {PARITY:g}: the export is refused"
                 )
                 raise ExportError(msg)
+
+
+def _tied(y: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
+    """Tell whether whole numbers differ in a few pixels alone.
+
+    Where two planes weigh the same to rounding, as in what registration left black, the
+    greater of them is the one or the other, and they may lie far apart.
+    """
+    whole = all(np.array_equal(each, np.rint(each)) for each in (y, expected))
+    return whole and bool(np.mean(y != expected) <= TIES)
 
 
 def _with_files(spec: Spec, folder: Path) -> Spec:

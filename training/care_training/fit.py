@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from care_runtime.cores import cores
 from care_runtime.errors import TrainingError
 from care_runtime.package import sha256
 from care_training import export, networks, train
@@ -26,41 +25,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from care_runtime.package import Package
+    from care_training.compute import Compute
     from care_training.form import Form
     from care_training.networks import AnyNetwork, Config
     from care_training.pairs import Pair, Split
     from care_training.ready import AnyPatches
     from care_training.recipe import Recipe
     from care_training.train import Progress
-
-ENOUGH = 4
-"""Processes that cut patches as fast as an H100 learns from them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compute:
-    """Where and how a network is trained.
-
-    Parameters
-    ----------
-    device
-        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-    precision
-        ``"auto"``, ``"fp32"`` or ``"bf16"``.
-    workers
-        Processes that cut patches; None for some where a GPU would wait for them.
-    """
-
-    device: str = "cpu"
-    precision: str = "auto"
-    workers: int | None = None
-
-    @property
-    def processes(self) -> int:
-        """How many processes cut patches, 0 for this one."""
-        if self.workers is not None:
-            return self.workers
-        return min(ENOUGH, cores()) if self.device.startswith("cuda") else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,12 @@ class Kind:
                 "give --probabilistic with --ensemble"
             )
             raise OptionError(msg)
+        if self.ensemble > 1 and self.height == "argmax":
+            msg = (
+                "expected one network for --height-map argmax, found an ensemble, of "
+                "which the mean would lie between planes: take expectation"
+            )
+            raise OptionError(msg)
 
     def check(self, axes: str) -> None:
         """Refuse axes without the Z that all of these but denoising need.

@@ -16,6 +16,8 @@ from care_training.unet import UNet, UNetConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from care_training.form import Form
+
 Core = UNet | Projection
 """A network that is trained by itself."""
 
@@ -58,6 +60,12 @@ def build(config: Config, seed: int = 0) -> AnyNetwork:
     if isinstance(config, ProjectionConfig):
         return Projection(config)
     return Isotropic(config) if isinstance(config, IsotropicConfig) else UNet(config)
+
+
+def form(config: Config) -> Form:
+    """Say what a network reads and gives back, without making its weights."""
+    with torch.device("meta"):
+        return build(config).form
 
 
 def cores(network: AnyNetwork) -> list[Core]:

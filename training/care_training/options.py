@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = click.Path(path_type=Path)
-SEED = click.IntRange(0, 2**63 - 1)
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 def gathered(

@@ -183,13 +183,17 @@ def _source(
     stretched = pair.low if alike else gather(pair.low, places)
     seen = stretched if stretch_first else pair.low
     low = _tables(seen, f"low image of {pair.name}")
-    high = _tables(pair.high, f"high image of {pair.name}")
+    high = (
+        _fitted(pair, stretched, low)
+        if fitted
+        else _tables(pair.high, f"high image of {pair.name}")
+    )
     return _Source(
         pair,
         places,
         window.threshold(pair.high[0]),
         low,
-        _fitted(pair, stretched, low) if fitted else high,
+        high,
         tuple(Noise.of(x, y) for x, y in zip(pair.low, pair.high, strict=True))
         if noisy
         else (),

@@ -11,9 +11,10 @@ import care_zoo
 from care_runtime.errors import ModelNotFoundError, OptionError, TrainingError
 from care_runtime.package import read_spec
 from care_training import export
+from care_training.compute import Compute
 from care_training.experiments import NAMES
 from care_training.experiments.published import Published
-from care_training.fit import Compute, fit, network
+from care_training.fit import fit, network
 from care_training.product import About, Judges, package, sharpened
 from care_training.simulation import Simulation
 from care_training.train import check_device

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from care_runtime.package import Package
-    from care_training.fit import Compute
+    from care_training.compute import Compute
     from care_training.folders import Shift
     from care_training.form import Form
     from care_training.networks import Config
@@ -148,7 +148,7 @@ def prepare(request: Request) -> Prepared:
     pairs.require_contrast(found)
     init = store.locate(request.init) if request.init else None
     config = _config(request, found, init)
-    form = networks.build(config).form
+    form = networks.form(config)
     recipe = _with_patch(request.recipe.for_form(form), form, found)
     if not request.recipe.patch:
         recipe = _with_room(recipe, form, found)
@@ -242,7 +242,7 @@ def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
     if min(patch) == 0:
         msg = (
             f"the smallest image measures {tuple(int(n) for n in smallest)} pixels, "
-            f"but the network needs {grid}: leave it out"
+            f"but the network needs {grid}: leave it out, or take a smaller --depth"
         )
         raise TrainingError(msg)
     return replace(recipe, patch=patch)

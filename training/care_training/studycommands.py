@@ -63,7 +63,7 @@ def study(
     package, or in its own output. A study that was stopped goes on.
     """
     from care_training import reproduce, studies
-    from care_training.fit import Compute
+    from care_training.compute import Compute
 
     found = reproduce.experiment(name)
     setting = studies.Setting(

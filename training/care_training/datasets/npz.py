@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import struct
 import zipfile
@@ -164,11 +165,10 @@ def _expanded(
     zipped: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, name: str
 ) -> Path:
     """Write a compressed array beside the npz, unless that was done before."""
-    target = path.with_name(f"{path.stem}.{name}.npy")
-    if target.is_file():
-        made, source = target.stat(), path.stat()
-        if made.st_size == member.file_size and made.st_mtime >= source.st_mtime:
-            return target
+    # By its content: a file may replace another and be older than what was made of it.
+    target = path.with_name(f"{path.stem}.{name}.{member.CRC:08x}.npy")
+    if target.is_file() and target.stat().st_size == member.file_size:
+        return target
     try:
         with (
             written(target) as partial,
@@ -176,6 +176,9 @@ def _expanded(
             partial.open("wb") as file,
         ):
             shutil.copyfileobj(packed, file, 1 << 22)
+        for older in path.parent.glob(f"{glob.escape(path.stem)}.{name}.*.npy"):
+            if older != target:
+                older.unlink()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise _unreadable(path, name, str(error)) from error
     except FileError:

@@ -62,7 +62,7 @@ EXPERIMENT = Experiment(
     facts=Facts(
         origin="semi-synthetic",
         data=(
-            "Lateral planes of simulated stacks (16 x 128 x 128 voxels of 2.4 x 0.3 x "
+            "Lateral planes of simulated stacks (16 x 128 x 128 voxels of 2.5 x 0.3 x "
             "0.3 um; hepatocytes of 25 um with actin at their borders and nuclei of 7 "
             "to 10 um, in one channel, a 63x/1.3 two-photon microscope at 780 nm and "
             "a photomultiplier), blurred along X as Z is and subsampled by 8. It "

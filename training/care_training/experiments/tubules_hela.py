@@ -41,8 +41,8 @@ EXPERIMENT = Experiment(
     facts=Facts(
         origin="synthetic",
         data=(
-            "Simulated fields of 192 x 192 pixels of 0.1 um, as in the paper: worm- "
-            "like chains of 25 nm width and 30 um persistence length, a background of "
+            "Simulated fields of 192 x 192 pixels of 0.1 um, as in the paper: worm"
+            "-like chains of 25 nm width and 30 um persistence length, a background of "
             "Perlin noise, a 100x/1.46 objective in total internal reflection at 510 "
             "nm, and an EMCCD camera with 80 photoelectrons in the brightest pixels "
             "of each of 1 to 10 frames, which are averaged. The target is the chains "

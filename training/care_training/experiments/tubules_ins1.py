@@ -40,8 +40,8 @@ EXPERIMENT = Experiment(
     facts=Facts(
         origin="synthetic",
         data=(
-            "Simulated fields of 192 x 192 pixels of 0.08 um, as in the paper: worm- "
-            "like chains of 25 nm width and 30 um persistence length, a background of "
+            "Simulated fields of 192 x 192 pixels of 0.08 um, as in the paper: worm"
+            "-like chains of 25 nm width and 30 um persistence length, a background of "
             "Perlin noise, a 60x/1.43 widefield microscope at 674 nm, and an sCMOS "
             "camera with 150 photoelectrons in the brightest pixels. The target is "
             "the chains alone, with a width of 0.1 um."

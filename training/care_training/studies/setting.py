@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from care_runtime.errors import OptionError, TrainingError
 from care_training import reproduce
-from care_training.fit import Compute
+from care_training.compute import Compute
 
 if TYPE_CHECKING:
     from pathlib import Path
