@@ -11,7 +11,6 @@ import care_zoo
 from care_runtime.errors import ModelNotFoundError, OptionError, TrainingError
 from care_runtime.package import read_spec
 from care_training import export
-from care_training.compute import Compute
 from care_training.experiments import NAMES
 from care_training.experiments.published import Published
 from care_training.fit import fit, network
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from care_runtime.package import Package
     from care_runtime.spec import Spec
+    from care_training.compute import Compute
     from care_training.evaluate import Evaluation
     from care_training.experiments.experiment import Experiment
     from care_training.recipe import Recipe
