@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -49,13 +50,19 @@ class Fleet:
         known = [n for n in rooms if n is not None]
         self.room = min(known) if len(known) == len(rooms) else None
         self.workers = sum(each.workers for each in engines)
+        # Each engine has threads of its own: CUDA remembers a GPU for every thread, and
+        # ONNX Runtime's buffers are those of the GPU that it remembers.
+        places = [
+            (each, ThreadPoolExecutor(each.workers, f"care-{each.device}"))
+            for each in engines
+        ]
         # One place for each tile that an engine computes at once; every engine has its
         # first one before any has a second.
-        self._free: SimpleQueue[AnyEngine] = SimpleQueue()
+        self._free: SimpleQueue[tuple[AnyEngine, ThreadPoolExecutor]] = SimpleQueue()
         for turn in range(max(each.workers for each in engines)):
-            for each in engines:
+            for each, pool in places:
                 if turn < each.workers:
-                    self._free.put(each)
+                    self._free.put((each, pool))
 
     def __call__(self, *batches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on the first engine that is free.
@@ -70,8 +77,8 @@ class Fleet:
         EngineError, OutOfMemoryError, DeviceLostError
             If that engine fails; others are not asked.
         """
-        engine = self._free.get()
+        engine, pool = self._free.get()
         try:
-            return engine(*batches)
+            return pool.submit(engine, *batches).result()
         finally:
-            self._free.put(engine)
+            self._free.put((engine, pool))

@@ -893,3 +893,19 @@ def test_a_real_gpu_without_room(
     expected = Restorer(tiny.spec("unet2d"), Engine(path, "cpu"))
     whole = expected(pixels, axes="YX", dtype="float32").image
     assert np.abs(found - whole).max() <= 1e-3 * float(np.ptp(whole))
+
+
+def test_every_gpu_has_threads_of_its_own(gpus: Fake, network: Path) -> None:
+    seen: dict[int, set[str]] = {0: set(), 1: set()}
+
+    def before(number: int, shape: tuple[int, ...]) -> None:
+        seen[number].add(threading.current_thread().name)
+        time.sleep(0.002)
+
+    gpus.before = before
+    image, run = noise("ZYX", Z=12, Y=60, X=70), on("cuda:0,1", network)
+    for _ in range(3):
+        run(image, "ZYX", tile=16)
+    assert seen[0]
+    assert seen[1]
+    assert not seen[0] & seen[1]
