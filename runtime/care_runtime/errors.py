@@ -57,6 +57,10 @@ class TrainingError(CareError, ValueError):
     """Training data or options cannot be used."""
 
 
+class RecipeError(TrainingError, OptionError):
+    """What is asked of a training means nothing: a number, a name, a patch."""
+
+
 class ExportError(CareError, RuntimeError):
     """An exported model does not do what the trained network does."""
 

@@ -106,6 +106,23 @@ def test_bad_requests_are_one_line(folders, fit, words, said):
     assert not (folders / "out" / "mine").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--steps", "0"),
+        ("--batch", "0"),
+        ("--filters", "0"),
+        ("--recipe", "nope"),
+        ("--device", "gpu"),
+        ("--patch", "18,18"),
+        ("--patch", "16"),
+        ("--fresh-noise", "nan"),
+    ],
+)
+def test_what_means_nothing_has_the_exit_code_of_usage(folders, fit, words):
+    assert fit(*words).exit_code == 2
+
+
 def test_noise_of_other_channels_is_not_drawn(folders, fit):
     for path in (folders / "low").iterdir():
         image = tifffile.imread(path)

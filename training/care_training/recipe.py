@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from care_runtime.errors import TrainingError
+from care_runtime.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,14 +88,14 @@ class Recipe:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 msg = f"expected {name} of {least} or more, found {getattr(self, name)}"
-                raise TrainingError(msg)
+                raise RecipeError(msg)
         if any(n < 1 for n in self.patch):
             msg = f"expected patches of 1 pixel or more, found {self.patch}"
-            raise TrainingError(msg)
+            raise RecipeError(msg)
         for name in ("fresh_noise", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"expected {name} between 0 and 1, found {getattr(self, name)}"
-                raise TrainingError(msg)
+                raise RecipeError(msg)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
@@ -155,10 +155,10 @@ def get_recipe(name: str, **changes: Any) -> Recipe:
 
     Raises
     ------
-    TrainingError
+    RecipeError
         If there is none of that name.
     """
     if name not in RECIPES:
         msg = f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}"
-        raise TrainingError(msg)
+        raise RecipeError(msg)
     return replace(RECIPES[name], **changes)

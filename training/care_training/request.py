@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from care_runtime import store
-from care_runtime.errors import OptionError, TrainingError
+from care_runtime.errors import OptionError, RecipeError, TrainingError
 from care_training import export, folders, networks, pairs
 from care_training.axial import axial_blur
 from care_training.degrade import Degradation
@@ -236,7 +236,7 @@ def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:
             f"expected a patch of {len(grid)} sizes on the grid of {grid} pixels, "
             f"found {wish}"
         )
-        raise TrainingError(msg)
+        raise RecipeError(msg)
     fits = [int(n) // g * g for n, g in zip(smallest, grid, strict=True)]
     patch = tuple(min(p, n) for p, n in zip(wish, fits, strict=True))
     if min(patch) == 0:

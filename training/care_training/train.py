@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from care_runtime.errors import TrainingError
+from care_runtime.errors import RecipeError, TrainingError
 from care_training import losses
 from care_training.checkpoint import State, load, save
 from care_training.form import named
@@ -171,12 +171,14 @@ def check_device(name: str) -> torch.device:
 
     Raises
     ------
+    RecipeError
+        If it is no such name.
     TrainingError
-        If it is no such name, or this machine has no such device.
+        If this machine has no such device.
     """
     if not re.fullmatch("(cpu|cuda)(:[0-9]+)?", name):
         msg = f"expected a device 'cpu', 'cuda' or 'cuda:N', found {name!r}"
-        raise TrainingError(msg)
+        raise RecipeError(msg)
     if name.startswith("cuda") and not torch.cuda.is_available():
         msg = (
             f"device {name!r} was asked for, but torch {torch.__version__} sees no "

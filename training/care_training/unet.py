@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from care_runtime.errors import TrainingError
+from care_runtime.errors import RecipeError
 from care_training.form import Form
 
 if TYPE_CHECKING:
@@ -66,17 +66,17 @@ class UNetConfig:
     def __post_init__(self) -> None:
         if self.dims not in KERNELS:
             msg = f"a CARE U-Net has 2 or 3 spatial dimensions, not {self.dims}"
-            raise TrainingError(msg)
+            raise RecipeError(msg)
         for name in ("depth", "filters", "channels_in", "channels_out"):
             if getattr(self, name) < 1:
                 msg = f"expected {name} of 1 or more, found {getattr(self, name)}"
-                raise TrainingError(msg)
+                raise RecipeError(msg)
         if self.last_activation not in ("linear", "relu"):
             msg = (
                 "expected the last activation 'linear' or 'relu', found "
                 f"{self.last_activation!r}"
             )
-            raise TrainingError(msg)
+            raise RecipeError(msg)
         same = self.channels_in == self.channels_out
         if self.kernel == 0:
             object.__setattr__(self, "kernel", KERNELS[self.dims])
@@ -84,16 +84,16 @@ class UNetConfig:
             object.__setattr__(self, "residual", same)
         if self.kernel % 2 == 0 or self.kernel < 0:
             msg = f"expected an odd kernel width, as 3, 5 or 7, found {self.kernel}"
-            raise TrainingError(msg)
+            raise RecipeError(msg)
         if not 0 < self.recalibration < float("inf"):
             msg = f"expected a recalibration above 0, found {self.recalibration}"
-            raise TrainingError(msg)
+            raise RecipeError(msg)
         if self.residual and not same:
             msg = (
                 f"a residual network adds its input to its output, so both need the "
                 f"same channels, not {self.channels_in} and {self.channels_out}"
             )
-            raise TrainingError(msg)
+            raise RecipeError(msg)
 
     @property
     def multiple(self) -> int:
