@@ -114,7 +114,7 @@ def test_bad_requests_are_one_line(folders, fit, words, said):
         ("--filters", "0"),
         ("--recipe", "nope"),
         ("--device", "gpu"),
-        ("--patch", "18,18"),
+        ("--patch", "17,17"),
         ("--patch", "16"),
         ("--fresh-noise", "nan"),
     ],
