@@ -79,6 +79,7 @@ class Calibration:
     channels: tuple[str, ...] = ()
     name: str = ""
     look: Look = field(default_factory=Look)
+    origin: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +109,9 @@ class Image:
         Colours, ranges and the like.
     cut
         What was cut out of a larger image, in words.
+    origin
+        Where the first pixel lies, in `unit` by axis; 0 where it is absent. Only
+        OME-Zarr keeps it.
     """
 
     pixels: NDArray[Any]
@@ -120,3 +124,4 @@ class Image:
     name: str = ""
     look: Look = field(default_factory=Look)
     cut: str = ""
+    origin: Mapping[str, float] = field(default_factory=dict)

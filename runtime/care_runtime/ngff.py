@@ -76,11 +76,15 @@ def parse(attributes: Mapping[str, Any], number: int, where: str) -> Multiscale:
         image = multiscales(attributes)[number]
         first = image["datasets"][0]
         axes = [_axis(axis) for axis in image.get("axes", UNNAMED)]
-        scale = _scale(image, first, len(axes))
+        scale, moved = _placed(image, first, len(axes))
         omero = (attributes["ome"] if modern else attributes).get("omero") or {}
         letters = "".join(letter for letter, _ in axes)
         sized = dict(zip(letters, scale, strict=True))
         voxel, unit = _voxel({a: (sized[a], u) for a, u in axes if a in "ZYX"})
+        # Places are in the unit of sizes that were not turned into another.
+        same = [a for a in sized if a in "ZYX" and voxel.get(a, 1.0) == sized[a]]
+        places = dict(zip(letters, moved, strict=True))
+        origin = {a: places[a] for a in same if places[a]}
         flavour: Flavour = "zarr-0.5" if modern else "zarr-0.4"
         names, look = _channels(omero.get("channels") or [])
         interval = _interval(sized.get("T", 0), dict(axes).get("T", ""))
@@ -92,7 +96,7 @@ def parse(attributes: Mapping[str, Any], number: int, where: str) -> Multiscale:
         )
         raise FileError(msg) from error
     name = str(image.get("name", "") or "")
-    said = Calibration(flavour, voxel, unit, interval, names, name, look)
+    said = Calibration(flavour, voxel, unit, interval, names, name, look, origin)
     return Multiscale(path, letters, said)
 
 
@@ -111,11 +115,11 @@ def _axis(axis: Any) -> tuple[str, str]:
     return (kind if kind in tuple("TCZYX") else "Q"), str(axis.get("unit") or "")
 
 
-def _scale(
+def _placed(
     image: Mapping[str, Any], first: Mapping[str, Any], count: int
-) -> list[float]:
-    """Multiply the scales of the array and of the image."""
-    scale = [1.0] * count
+) -> tuple[list[float], list[float]]:
+    """Say how large pixels are, and where the first one lies, by array and image."""
+    scale, moved = [1.0] * count, [0.0] * count
     for step in (
         *first.get("coordinateTransformations", ()),
         *image.get("coordinateTransformations", ()),
@@ -123,7 +127,11 @@ def _scale(
         if step["type"] == "scale":
             factors = [float(factor) for factor in step["scale"]]
             scale = [a * b for a, b in zip(scale, factors, strict=True)]
-    return scale
+            moved = [a * b for a, b in zip(moved, factors, strict=True)]
+        elif step["type"] == "translation" and "translation" in step:
+            ways = [float(way) for way in step["translation"]]
+            moved = [a + b for a, b in zip(moved, ways, strict=True)]
+    return scale, moved
 
 
 def _voxel(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], str]:
@@ -219,7 +227,9 @@ def attributes(
     datasets = [
         {
             "path": str(number),
-            "coordinateTransformations": _transformations(axes, sizes, number),
+            "coordinateTransformations": _transformations(
+                axes, sizes, image.origin, number
+            ),
         }
         for number in range(len(levels))
     ]
@@ -230,14 +240,14 @@ def attributes(
 
 
 def _transformations(
-    axes: str, sizes: Mapping[str, float], number: int
+    axes: str, sizes: Mapping[str, float], origin: Mapping[str, float], number: int
 ) -> list[dict[str, Any]]:
     """Place a level: a pixel is an average, so that its centre lies between others."""
     times = {a: 2.0**number if a in "YX" else 1.0 for a in axes}
     scale = [sizes[a] * times[a] for a in axes]
     steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
-    if number:
-        moved = [sizes[a] * (times[a] - 1) / 2 for a in axes]
+    moved = [origin.get(a, 0.0) + sizes[a] * (times[a] - 1) / 2 for a in axes]
+    if any(moved) or number:
         steps.append({"type": "translation", "translation": moved})
     return steps
 

@@ -173,6 +173,7 @@ def _calibration(said: Mapping[str, Any]) -> Calibration:
             _number(said.get("fps")),
             (greys[0], greys[1]) if greys else None,
         ),
+        {a: float(place) for a, place in said.get("origin", {}).items()},
     )
 
 
@@ -230,10 +231,13 @@ def _facts(image: Image, description: Mapping[str, str]) -> dict[str, Any]:
         "voxel": {axis: float(size) for axis, size in image.voxel.items()},
         "unit": image.unit,
         "interval": image.interval,
+        "origin": dict(image.origin),
         "channels": list(image.channels),
         "name": image.name,
         **look,
         "luts": [lut.tolist() for lut in image.look.luts],
         "provenance": dict(description),
     }
-    return {key: value for key, value in facts.items() if value not in (None, "", [])}
+    return {
+        key: value for key, value in facts.items() if value not in (None, "", [], {})
+    }

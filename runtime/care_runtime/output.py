@@ -248,6 +248,7 @@ def _calibrated(source: Image, job: Job, canvas: Canvas) -> Image:
         pixels=canvas.pixels,
         axes=canvas.axes,
         voxel=voxel,
+        origin={a: place for a, place in source.origin.items() if a in canvas.axes},
         channels=source.channels if len(source.channels) == channels else (),
         look=look,
     )

@@ -12,6 +12,8 @@ from care_runtime.averaging import averaged
 from care_runtime.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from care_runtime.image import Calibration
@@ -162,7 +164,7 @@ class Selection:
             source,
             shape=tuple(shape),
             load=_load(source, tuple(window), tuple(picks)),
-            calibration=_calibration(source, picks),
+            calibration=_calibration(source, picks, window),
             cut=", ".join(words),
         )
         return averaged(chosen, self.average)
@@ -204,8 +206,16 @@ def channel_words(names: tuple[str, ...], number: int) -> str:
     return f"{number} ({names[number]})" if named else str(number)
 
 
-def _calibration(source: Source, picks: list[int]) -> Calibration:
+def _calibration(
+    source: Source, picks: list[int], window: Sequence[slice]
+) -> Calibration:
     said = source.calibration
+    origin = dict(said.origin)
+    for axis, part in zip(source.axes, window, strict=True):
+        if axis in "ZYX" and part.start:
+            moved = origin.get(axis, 0.0) + part.start * said.voxel.get(axis, 1.0)
+            origin[axis] = float(f"{moved:.12g}")
+    said = replace(said, origin=origin)
     if not picks:
         return said
     names = tuple(said.channels[i] for i in picks) if said.channels else ()

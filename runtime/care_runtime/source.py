@@ -145,6 +145,7 @@ class Source:
             name=said.name,
             look=said.look,
             cut=self.cut,
+            origin=said.origin,
         )
 
 

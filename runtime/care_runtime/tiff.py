@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,6 +170,11 @@ def _found(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"that it cannot be opened ({error.strerror}); check its permissions"
     lines = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, AttributeError | ImportError):
+        return (
+            f"that tifffile {version('tifffile')} cannot read it ({lines[0][:120]}); "
+            "install another version of tifffile, and report it"
+        )
     if lines[0].startswith("not a TIFF file"):
         return "another kind of file; save it as TIFF, or OME-TIFF, from ImageJ"
     return (

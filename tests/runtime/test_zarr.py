@@ -596,3 +596,36 @@ def test_a_path_may_look_like_a_chain_of_addresses(tmp_path: Path) -> None:
     image = known("YX", "zarr-0.4", Y=4)
     zarrwrite.write(tmp_path / "x::y.zarr", image, description={}, form=Form())
     assert reading.source(tmp_path / "x::y.zarr").shape == (4, 3)
+
+
+def test_what_is_cut_out_stays_where_it_was(tmp_path: Path) -> None:
+    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    path = plain(tmp_path / "a.zarr", axes, [2.0, 0.5, 0.5])
+    group = zarr.open_group(path, mode="a", zarr_format=2)
+    said = group.attrs["multiscales"][0]
+    first = said["datasets"][0]["coordinateTransformations"]
+    first.append({"type": "translation", "translation": [10, 20, 30]})
+    said["coordinateTransformations"] = [
+        {"type": "scale", "scale": [1, 2, 2]},
+        {"type": "translation", "translation": [0, 0, 1]},
+    ]
+    group.attrs["multiscales"] = [said]
+    whole = reading.read(path)
+    assert whole.voxel == {"Z": 2.0, "Y": 1.0, "X": 1.0}
+    assert whole.origin == {"Z": 10.0, "Y": 40.0, "X": 61.0}
+    part = Selection(z=(1, 2), x=(1, 2)).of(reading.source(path)).read()
+    assert part.origin == {"Z": 12.0, "Y": 40.0, "X": 62.0}
+    zarrwrite.write(tmp_path / "b.zarr", part, description={}, form=Form(pyramid=1))
+    writing.write(tmp_path / "b.npy", part)
+    for name in ("b.zarr", "b.npy"):
+        assert reading.read(tmp_path / name).origin == part.origin
+    again = zarr.open_group(tmp_path / "b.zarr", mode="r").attrs.asdict()
+    levels = ngff.multiscales(again)[0]["datasets"]
+    assert levels[-1]["coordinateTransformations"][1]["translation"][0] == 12.0
+
+
+def test_pixels_without_a_size_are_places_too(tmp_path: Path) -> None:
+    axes = [{"name": a, "type": "space"} for a in "yx"]
+    path = plain(tmp_path / "a.zarr", axes, [1.0, 1.0])
+    found = Selection(y=(1, 2)).of(reading.source(path)).read()
+    assert (found.voxel, found.origin) == ({}, {"Y": 1.0})
