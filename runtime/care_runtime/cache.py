@@ -125,7 +125,9 @@ def _matches(item: Kept, name: str) -> bool:
     package = item.kind in (KINDS[PACKAGES], KINDS[UNPACKED])
     if "://" in name:
         return item.path == downloaded(name)
-    return name == item.name or (package and name == item.name.partition("@")[0])
+    return name in (item.name, item.path.name) or (
+        package and name == item.name.partition("@")[0]
+    )
 
 
 def _name(part: str, path: Path) -> str:

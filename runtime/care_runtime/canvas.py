@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,15 +169,18 @@ class Canvas:
 
 
 def blocks(shape: Sequence[int]) -> Iterator[tuple[int | slice, ...]]:
-    """Cut a tile (C, [Z,] Y, X) into rows of planes that a cache holds.
+    """Cut a tile (C, [Z,] Y, X) into parts that a cache holds.
 
     What is computed of them needs no memory of its own each time, which costs more
     than the arithmetic where tiles are large.
     """
-    rows = max(1, BLOCK // max(shape[-1], 1))
-    for plane in np.ndindex(*shape[:-2]):
-        for start in range(0, shape[-2], rows):
-            yield *plane, slice(start, min(start + rows, shape[-2]))
+    # Along the first axis of which one step is no more than a block; whole beyond it.
+    sizes = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    axis = next((a for a, n in enumerate(sizes) if n <= BLOCK), len(shape) - 1)
+    steps = max(1, BLOCK // max(sizes[axis], 1))
+    for before in np.ndindex(*shape[:axis]):
+        for start in range(0, shape[axis], steps):
+            yield *before, slice(start, min(start + steps, shape[axis]))
 
 
 def within(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:

@@ -103,7 +103,11 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     if named and len(sources) > 1:
         msg = f"{out} is a file, but there are {len(sources)} images: name a folder"
         raise FileError(msg)
-    places = [out if named else out / _target_name(file) for file in sources]
+    names = [_target_name(file) for file in sources]
+    for number, file in enumerate(sources):
+        if _renamed(file) and names.count(names[number]) > 1:  # beside cell.ome.tif
+            names[number] = f"{name_of(file)}.ome.tif"
+    places = [out if named else out / name for name in names]
     if len(set(places)) < len(places):
         twice = next(p for p in places if places.count(p) > 1)
         msg = f"two images would go to {twice}: restore them into folders of their own"
@@ -123,9 +127,14 @@ def _target_name(file: Place) -> str:
         return "restored.npy"
     name = name_of(file)
     suffix = Path(name).suffix.lower()
-    if suffix in (*PLUGINS, *TIFFS):
+    if _renamed(file):
         stem = name[: -len(suffix)]
         return f"{stem.removesuffix('.ome')}.ome.tif"
     if suffix in WRITTEN:
         return name
     return f"{name}.zarr" if kind(file) == "zarr" else name
+
+
+def _renamed(file: Place) -> bool:
+    """Tell whether the result of an image has another ending."""
+    return Path(name_of(file)).suffix.lower() in (*PLUGINS, *TIFFS)

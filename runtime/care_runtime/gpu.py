@@ -141,7 +141,7 @@ def why_none(device: str) -> str:
     if why := trouble():
         return f"device {device!r} was asked for, but {why}, or use device 'cpu'"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not found and hidden is not None:
+    if not found and hidden is not None and _has_driver():
         return (
             f"device {device!r} was asked for, but CUDA_VISIBLE_DEVICES={hidden!r} "
             "shows no GPU: unset it, or name one in it"
@@ -173,6 +173,14 @@ def why_none(device: str) -> str:
         f"device {device!r} was asked for, but ONNX Runtime runs on the CPU: its CUDA "
         "libraries are missing. Install them with: pip install 'care-zoo[cuda]'"
     )
+
+
+def _has_driver() -> bool:
+    try:
+        _driver()
+    except OSError:
+        return False
+    return True
 
 
 def _driver() -> Any:

@@ -55,8 +55,8 @@ def parse(models: Sequence[str]) -> list[Wish]:
 
 def _wish(text: str) -> Wish:
     found = re.fullmatch(r"([^=]+)=(.+)", text)
-    address = "://" in text.partition("=")[0]
-    if found is None or address or Path(text).exists():
+    path = re.match(r"[./~]|[A-Za-z]:[/\\]|[a-z0-9+]+://", text)
+    if found is None or path or Path(text).exists():
         return None, text
     key = found[1].strip()
     return (int(key) if key.isdecimal() else key), found[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -81,10 +82,10 @@ def parse(attributes: Mapping[str, Any], number: int, where: str) -> Multiscale:
         letters = "".join(letter for letter, _ in axes)
         sized = dict(zip(letters, scale, strict=True))
         voxel, unit = _voxel({a: (sized[a], u) for a, u in axes if a in "ZYX"})
-        # Places are in the unit of sizes that were not turned into another.
-        same = [a for a in sized if a in "ZYX" and voxel.get(a, 1.0) == sized[a]]
         places = dict(zip(letters, moved, strict=True))
-        origin = {a: places[a] for a in same if places[a]}
+        # In the unit of the sizes, which may have been turned into another.
+        placed = {a: places[a] * size / sized[a] for a, size in voxel.items()}
+        origin = {a: float(f"{x:.12g}") for a, x in placed.items() if x}
         flavour: Flavour = "zarr-0.5" if modern else "zarr-0.4"
         names, look = _channels(omero.get("channels") or [])
         interval = _interval(sized.get("T", 0), dict(axes).get("T", ""))
@@ -128,10 +129,19 @@ def _placed(
             factors = [float(factor) for factor in step["scale"]]
             scale = [a * b for a, b in zip(scale, factors, strict=True)]
             moved = [a * b for a, b in zip(moved, factors, strict=True)]
-        elif step["type"] == "translation" and "translation" in step:
-            ways = [float(way) for way in step["translation"]]
-            moved = [a + b for a, b in zip(moved, ways, strict=True)]
+        elif step["type"] == "translation":
+            moved = [a + b for a, b in zip(moved, _ways(step, count), strict=True)]
     return scale, moved
+
+
+def _ways(step: Mapping[str, Any], count: int) -> list[float]:
+    """Read a translation; one that breaks the format is none."""
+    try:
+        found = [float(way) for way in step.get("translation") or ()]
+    except (TypeError, ValueError):
+        found = []
+    whole = len(found) == count and all(math.isfinite(way) for way in found)
+    return found if whole else [0.0] * count
 
 
 def _voxel(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], str]:
@@ -246,7 +256,7 @@ def _transformations(
     times = {a: 2.0**number if a in "YX" else 1.0 for a in axes}
     scale = [sizes[a] * times[a] for a in axes]
     steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
-    moved = [origin.get(a, 0.0) + sizes[a] * (times[a] - 1) / 2 for a in axes]
+    moved = [float(origin.get(a, 0)) + sizes[a] * (times[a] - 1) / 2 for a in axes]
     if any(moved) or number:
         steps.append({"type": "translation", "translation": moved})
     return steps

@@ -145,7 +145,13 @@ def _said(path: Path, array: NDArray[Any]) -> tuple[dict[str, Any], Calibration]
         raise FileError(msg)
     try:
         return said, _calibration(said)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         msg = (
             f"expected sizes, names and colours in {place}, found other values "
             f"({error}): correct it, or remove it and name the axes yourself"
@@ -231,7 +237,7 @@ def _facts(image: Image, description: Mapping[str, str]) -> dict[str, Any]:
         "voxel": {axis: float(size) for axis, size in image.voxel.items()},
         "unit": image.unit,
         "interval": image.interval,
-        "origin": dict(image.origin),
+        "origin": {axis: float(place) for axis, place in image.origin.items()},
         "channels": list(image.channels),
         "name": image.name,
         **look,

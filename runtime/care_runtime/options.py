@@ -9,6 +9,8 @@ from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from care_runtime.errors import FactorWarning, OptionError
 
 if TYPE_CHECKING:
@@ -59,11 +61,15 @@ def _by_axis(wish: Any) -> Mapping[Any, Any]:
     if isinstance(wish, str):
         numbers = [int(n) if n.strip().isdecimal() else n for n in wish.split(",")]
     else:
-        numbers = list(wish) if isinstance(wish, Sequence) else [wish]
+        several = isinstance(wish, Sequence | np.ndarray) and not isinstance(
+            wish, bytes
+        )
+        numbers = list(np.ravel(wish)) if several else [wish]
     if len(numbers) == 1:
         return dict.fromkeys("zyx", numbers[0])
     letters = "zyx"[-len(numbers) :]
-    return dict(zip(letters, numbers, strict=True)) if len(numbers) <= 3 else {}
+    few = 0 < len(numbers) <= 3
+    return dict(zip(letters, numbers, strict=True)) if few else {}
 
 
 def read_normalization(

@@ -64,7 +64,11 @@ def _measured(pixels: NDArray[Any], q: Sequence[float]) -> NDArray[np.float64]:
     threads = cores.cores()
     if not isinstance(pixels, np.ndarray) or pixels.size < MANY or threads == 1:
         return percentiles_of(partial(chunks, pixels), q)
-    axis = int(np.argmax(pixels.strides))  # slabs lie apart in memory
+    far = [
+        abs(s) if n > 1 else 0
+        for s, n in zip(pixels.strides, pixels.shape, strict=True)
+    ]
+    axis = int(np.argmax(far))  # slabs lie apart in memory
     slabs = np.array_split(pixels, min(threads, MOST), axis)
     search = Search.of(pixels.dtype, q)
     with ThreadPoolExecutor(len(slabs)) as pool:

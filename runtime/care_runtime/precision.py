@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from care_runtime import engines, trial, tried, vino
-from care_runtime.errors import OptionError
+from care_runtime.errors import DeviceWarning, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +150,9 @@ def load(
     OptionError, FileError, SpecError, EngineError
         If it cannot be had as asked for.
     """
-    there = "cuda" if engines.gpus(device, engine) else "cpu"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeviceWarning)  # it comes once more below
+        there = "cuda" if engines.gpus(device, engine) else "cpu"
     # Networks of others have names of their own; the order is the description's.
     ours = package.spec.care is not None
     places = [i for i, t in enumerate(package.spec.outputs) if t.id in outputs]

@@ -80,6 +80,9 @@ class Restored(Outputs):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the main image as an array."""
         found = np.asarray(self.image, dtype)
+        if copy is False and not np.may_share_memory(found, self.image):
+            msg = f"expected no copy, found that {self.image.dtype} is no {dtype}"
+            raise ValueError(msg)
         return found.copy() if copy else found
 
 

@@ -212,8 +212,8 @@ def _calibration(
     said = source.calibration
     origin = dict(said.origin)
     for axis, part in zip(source.axes, window, strict=True):
-        if axis in "ZYX" and part.start:
-            moved = origin.get(axis, 0.0) + part.start * said.voxel.get(axis, 1.0)
+        if axis in said.voxel and part.start:
+            moved = origin.get(axis, 0.0) + part.start * said.voxel[axis]
             origin[axis] = float(f"{moved:.12g}")
     said = replace(said, origin=origin)
     if not picks:

@@ -120,7 +120,12 @@ class Source:
             return values[:at] + values[at + 1 :]
 
         axes, shape, grid = rest(self.axes), rest(self.shape), rest(self.grid)
-        return replace(self, axes=axes, shape=shape, grid=grid, load=load)
+        said = self.calibration
+        if self.axes[at] == "T":
+            said = replace(said, interval=None)
+        return replace(
+            self, axes=axes, shape=shape, grid=grid, load=load, calibration=said
+        )
 
     @property
     def nbytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,15 @@ def source(
     return Source(str(path), naming.axes, sizes, dtype, load, said, grid=grid)
 
 
+def _is_thumbnail(series: Any, first: Any) -> bool:
+    """Tell whether an image is called a smaller copy, and is smaller than the first."""
+    page, large = series.keyframe, first.keyframe
+    smaller = (
+        page.imagewidth < large.imagewidth and page.imagelength < large.imagelength
+    )
+    return bool(page.is_reduced and smaller)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, str | None]]:
     """Open a file, with the OME-XML of its companion if it has one."""
@@ -170,7 +180,7 @@ def _found(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"that it cannot be opened ({error.strerror}); check its permissions"
     lines = str(error).splitlines() or [type(error).__name__]
-    if isinstance(error, AttributeError | ImportError):
+    if re.match("'Tiff\\w+' object has no attribute", lines[0]):
         return (
             f"that tifffile {version('tifffile')} cannot read it ({lines[0][:120]}); "
             "install another version of tifffile, and report it"
@@ -187,7 +197,7 @@ def _series(tif: Any, path: Path, asked: int | str | None) -> tuple[Sequence[Any
     """Choose the series to read: one, or those that are pages of one plain stack."""
     found = omeset.here(tif.series, path) if tif.is_ome else list(tif.series)
     first, *others = found
-    others = [each for each in others if not each.keyframe.is_reduced]  # thumbnails
+    others = [each for each in others if not _is_thumbnail(each, first)]
     same = [s for s in others if (s.shape, s.dtype) == (first.shape, first.dtype)]
     stack = bool(others) and same == others and first.kind in ("generic", "uniform")
     if asked is not None:

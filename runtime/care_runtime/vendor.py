@@ -168,19 +168,19 @@ def _calibration(image: Any, path: Path, channels: int) -> Calibration:
         flavour="ome",
         voxel=voxel,
         unit="µm" if voxel else "",
-        interval=_interval(image),
+        interval=_interval(image, path),
         channels=names,
         name=str(image.current_scene or ""),
         look=Look(_colours(path)).of_count(channels),
     )
 
 
-def _interval(image: Any) -> float | None:
-    """Return the seconds between time points, which not all plugins say alike."""
+def _interval(image: Any, path: Path) -> float | None:
+    """Return the seconds between time points."""
     interval = getattr(image, "time_interval", None)
     seconds = getattr(interval, "total_seconds", None)
     step = seconds() if seconds is not None else interval
-    if not step:
+    if not step and path.suffix.lower() == ".lif":  # which says them one by one
         times = image.xarray_dask_data.coords.get("T")
         steps = np.diff(np.asarray([] if times is None else times, np.float64))
         even = steps.size and np.allclose(steps, steps[0], rtol=0.01)

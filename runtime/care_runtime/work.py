@@ -70,7 +70,6 @@ def fill_somehow(
         try:
             return fill(spec, network, drawn, views, job, **told), job
         except OutOfMemoryError as error:
-            gc.collect()  # the error holds buffers of tiles that did not fit
             fewer = _smaller(spec, network, job)
             was = job.facts()["tile"]
             if tries == RETRIES or fewer is None:
@@ -86,6 +85,7 @@ def fill_somehow(
             )
             warnings.warn(msg, TileWarning, stacklevel=4)
             job = fewer
+        gc.collect()  # the error, gone now, held buffers of tiles that did not fit
     raise AssertionError  # pragma: no cover
 
 

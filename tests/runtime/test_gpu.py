@@ -107,10 +107,11 @@ def test_a_gpu_that_is_not_there(gpus: Fake) -> None:
 def test_no_gpu_at_all(gpus: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus.count = 0
     assert gpu.numbers("auto") == ()
-    with pytest.raises(EngineError, match=r"CUDA_VISIBLE_DEVICES='-1' shows no GPU"):
-        gpu.numbers("cuda:0,1")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    # What is said of a variable that hides none: there is no driver.
     with pytest.raises(EngineError, match=r"'cuda:0,1'.*NVIDIA"):
+        gpu.numbers("cuda:0,1")
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver("cuInit", gpu.NONE))
+    with pytest.raises(EngineError, match=r"CUDA_VISIBLE_DEVICES='-1' shows no GPU"):
         gpu.numbers("cuda:0,1")
 
 

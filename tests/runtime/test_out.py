@@ -9,6 +9,7 @@ import pytest
 from tiny import noise, one_line
 
 import care_runtime
+from care_runtime import canvas
 from care_runtime.errors import AxesError, FileError, ImageError, OptionError
 from care_runtime.mixed import Mixed
 
@@ -119,3 +120,19 @@ def test_files_may_be_named_by_text(tmp_path: Path) -> None:
     care_runtime.write(str(tmp_path / "a.tif"), image)
     found = care_runtime.read(str(tmp_path / "a.tif"))
     np.testing.assert_array_equal(found.pixels, image.pixels)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 3, 4, 5), (2, 7, 300, 11), (3, 40, 2), (1, 2, 2, 5), (2, 1, 1)],
+)
+def test_blocks_are_all_of_a_tile_once(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+) -> None:
+    for size in (1, 3, 64, 1000, 1 << 17):
+        monkeypatch.setattr(canvas, "BLOCK", size)
+        seen = np.zeros(shape, int)
+        for part in canvas.blocks(shape):
+            seen[part] += 1
+            assert seen[part].size <= max(size, 1)
+        assert (seen == 1).all()

@@ -602,7 +602,7 @@ def test_wishes_may_be_arrays_and_tuples(restorer: Make) -> None:
     pixels = noise("YX", Y=40, X=50)
     plain = run(pixels, "YX", normalize=(2, 99.8), tile="16,24").image
     for limits in (np.array([2, 99.8]), [2, 99.8]):
-        for tile in ((16, 24), [16, 24]):
+        for tile in ((16, 24), [16, 24], np.array([16, 24])):
             again = run(pixels, "YX", normalize=limits, tile=tile).image
             np.testing.assert_array_equal(again, plain)
 
@@ -615,6 +615,9 @@ def test_a_restoration_is_an_array(restorer: Make) -> None:
     assert copied is not found.image
     np.testing.assert_array_equal(copied, found.image)
     assert np.asarray(found, np.float64).dtype == np.float64
+    assert np.array(found, copy=False) is found.image
+    with pytest.raises(ValueError, match="no copy"):
+        np.array(found, np.float64, copy=False)
     assert found in [found]
     assert found != run(noise("YX", Y=40, X=50), "YX")
     assert len({found, found}) == 1

@@ -393,5 +393,6 @@ def test_a_channel_may_have_any_name(tmp_path: Path) -> None:
         ("a:b\\c", "x=y"),
     ]
     (tmp_path / "seed=1").mkdir()
-    for model in (str(tmp_path / "seed=1"), "https://host/m.zip?key=1"):
+    paths = ["./runs/lr=0.1/model", "~/a=b", "C:\\m\\a=b", "/no/such=place"]
+    for model in (str(tmp_path / "seed=1"), "https://host/m.zip?key=1", *paths):
         assert parse([model]) == [(None, model)]

@@ -20,7 +20,7 @@ import pytest
 import tifffile
 
 from care_runtime import tiff, tiffkinds
-from care_runtime.errors import AxesError, FileError, ImageError
+from care_runtime.errors import AxesError, FileError, ImageError, SeriesWarning
 from care_runtime.image import Calibration, Image
 from care_runtime.tiff import read, write
 
@@ -666,12 +666,17 @@ def test_a_thumbnail_is_no_second_image(tmp_path: Path) -> None:
         file.write(ramp("YX"), metadata=None)
         file.write(ramp("YX")[:2, :2], metadata=None, subfiletype=1)
     np.testing.assert_array_equal(read(path).pixels, ramp("YX"))  # and no warning
+    with tifffile.TiffWriter(path) as file:
+        file.write(ramp("YX"), metadata=None)
+        file.write(ramp("YX")[:2], metadata=None, subfiletype=1)  # as wide
+    with pytest.warns(SeriesWarning, match="2 images"):
+        read(path)
 
 
 def test_a_tifffile_that_lacks_something_is_not_the_files_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path / "a.tif", ramp("YX"))
-    monkeypatch.setattr(tiff, "require_line", lambda tif, path: tif.no_such_thing)
+    monkeypatch.setattr(tiff, "require_line", lambda tif, path: tif.pages.first.no_such)
     with pytest.raises(FileError, match=rf"tifffile {tifffile.__version__} cannot"):
         read(path)

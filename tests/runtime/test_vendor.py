@@ -151,7 +151,11 @@ def test_scenes_of_one_name_are_told_apart_by_number(
 ) -> None:
     monkeypatch.setattr(sys.modules["bioio"], "BioImage", Timed)
     assert reading.source(path, series=1).shape == (2, 30, 20)
-    assert reading.source(path, series=0).calibration.interval == pytest.approx(30.05)
+    assert reading.source(path, series=0).calibration.interval is None  # ND2 has ms
+    leica = path.rename(path.with_suffix(".lif"))
+    found = reading.source(leica, series=0)
+    assert found.calibration.interval == pytest.approx(30.05)
+    path = leica
     with pytest.raises(OptionError, match="'A', the name of 2: it has 0"):
         reading.source(path, series="A")
 
@@ -215,6 +219,9 @@ def test_every_kind_is_found_in_folders(tmp_path: Path) -> None:
         assert targets == [tmp_path / "out" / "a.ome.tif"]
         with pytest.raises(FileError, match="are not written"):
             finding.targets([file], tmp_path / f"out{file.suffix}")
+    both = [tmp_path / "c.lsm", tmp_path / "c.ome.tif", tmp_path / "d.stk"]
+    names = [place.name for place in finding.targets(both, tmp_path / "out")]
+    assert names == ["c.lsm.ome.tif", "c.ome.tif", "d.ome.tif"]
     large = [tmp_path / "b.ome.btf"]
     assert finding.targets(large, tmp_path) == [tmp_path / "b.ome.tif"]
 

@@ -624,8 +624,31 @@ def test_what_is_cut_out_stays_where_it_was(tmp_path: Path) -> None:
     assert levels[-1]["coordinateTransformations"][1]["translation"][0] == 12.0
 
 
-def test_pixels_without_a_size_are_places_too(tmp_path: Path) -> None:
-    axes = [{"name": a, "type": "space"} for a in "yx"]
-    path = plain(tmp_path / "a.zarr", axes, [1.0, 1.0])
-    found = Selection(y=(1, 2)).of(reading.source(path)).read()
-    assert (found.voxel, found.origin) == ({}, {"Y": 1.0})
+@pytest.mark.parametrize("way", [None, [1.0], ["a", 0, 0], [float("inf"), 0, 0]])
+def test_a_translation_that_breaks_the_format_is_none(tmp_path: Path, way: Any) -> None:
+    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    path = plain(tmp_path / "a.zarr", axes, [2.0, 0.5, 0.5])
+    group = zarr.open_group(path, mode="a", zarr_format=2)
+    said = group.attrs["multiscales"][0]
+    step = {"type": "translation", "translation": way}
+    said["datasets"][0]["coordinateTransformations"].append(step)
+    group.attrs["multiscales"] = [said]
+    found = reading.read(path)
+    assert (found.voxel["Z"], found.origin) == (2.0, {})
+
+
+def test_places_are_in_the_unit_of_sizes(tmp_path: Path) -> None:
+    axes = [{"name": "z", "type": "space", "unit": "nanometer"}]
+    axes += [{"name": a, "type": "space", "unit": "micrometer"} for a in "yx"]
+    path = plain(tmp_path / "a.zarr", axes, [200.0, 0.5, 0.5])
+    group = zarr.open_group(path, mode="a", zarr_format=2)
+    said = group.attrs["multiscales"][0]
+    step = {"type": "translation", "translation": [5.0, 0.0, 7.0]}
+    said["datasets"][0]["coordinateTransformations"].append(step)
+    group.attrs["multiscales"] = [said]
+    part = Selection(z=(1, 2)).of(reading.source(path)).read()
+    assert (part.voxel["Z"], part.origin) == (0.2, {"Z": 0.205, "X": 7.0})
+    single = replace(part, origin={"Z": np.float32(2)})
+    for name in ("b.zarr", "b.npy"):
+        writing.write(tmp_path / name, single)
+        assert reading.read(tmp_path / name).origin == {"Z": 2.0}

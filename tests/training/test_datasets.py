@@ -219,12 +219,19 @@ def test_compressed_arrays_are_expanded_once_and_anew_if_changed(tmp_path):
     assert npz.locate(path, "X").path.stat().st_mtime_ns == before
     place.write_bytes(place.read_bytes()[:-4])  # cut short
     np.testing.assert_array_equal(npz.locate(path, "X").open(), low)
+    mine = tmp_path / "a.X.backup.npy"
+    mine.write_bytes(b"mine")
+    (tmp_path / "a.X.npy").write_bytes(b"of a version before")
     other = patches(tmp_path / "a.npz", low + 1, low, "SCYX", np.savez_compressed)
     older = place.stat().st_mtime - 5  # as a copy that keeps its time
     os.utime(other, (older, older))
     found = npz.locate(path, "X")
     np.testing.assert_array_equal(found.open(), low + 1)
-    assert {p.name for p in tmp_path.iterdir()} == {"a.npz", found.path.name}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "a.npz",
+        found.path.name,
+        mine.name,
+    }
 
 
 def test_pickling_passes_on_the_place_alone(tmp_path):

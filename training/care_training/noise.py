@@ -86,4 +86,5 @@ def neighbour_correlation(low: NDArray[Any], high: NDArray[Any]) -> float:
         for axis, size in enumerate(noise.shape)
         if size > 1
     ]
-    return max(found, key=abs, default=0.0) / float(np.mean(noise**2))
+    power = float(np.mean(noise**2))
+    return max(found, key=abs, default=0.0) / power if power else 0.0

@@ -155,6 +155,8 @@ def prepare(request: Request) -> Prepared:
     if recipe.fresh_noise:
         _check_noise(found)
     split = pairs.split(found, patch=recipe.patch, seed=recipe.seed)
+    # A block of an image may have none, where the whole image has some.
+    pairs.require_contrast((*split.training, *split.validation))
     shifts = [] if form.planes else folders.shifts(found)
     return Prepared(split, shifts, recipe, config, init, degradation)
 
@@ -201,7 +203,7 @@ def _config(request: Request, found: Sequence[Pair], init: Package | None) -> Co
         msg = f"{names} cannot change the network of --init: leave one of them out"
         raise OptionError(msg)
     config = networks.untuned(networks.read(export.read_config(init)))
-    forms = [networks.build(each).form for each in (asked, config)]
+    forms = [networks.form(each) for each in (asked, config)]
     compared = (
         "space",
         "restored",

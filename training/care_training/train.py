@@ -159,7 +159,8 @@ def fit(
         if progress is not None:
             pace = (time.monotonic() - started) / (state.step - first)
             # A GPU has the next step begun meanwhile, unless it is asked for this loss.
-            if where.type == "cpu" or state.step % SHOWN == 0:
+            due = state.step % SHOWN == 0 or state.step in (first + 1, recipe.steps)
+            if where.type == "cpu" or due:
                 shown = loss.item()
             progress(_report(state, recipe, shown, pace))
     network.load_state_dict(_chosen(state, recipe))

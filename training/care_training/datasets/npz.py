@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import re
 import shutil
 import struct
 import zipfile
@@ -176,8 +176,9 @@ def _expanded(
             partial.open("wb") as file,
         ):
             shutil.copyfileobj(packed, file, 1 << 22)
-        for older in path.parent.glob(f"{glob.escape(path.stem)}.{name}.*.npy"):
-            if older != target:
+        ours = re.compile(re.escape(f"{path.stem}.{name}") + r"(\.[0-9a-f]{8})?\.npy")
+        for older in path.parent.iterdir():
+            if older != target and ours.fullmatch(older.name):
                 older.unlink()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise _unreadable(path, name, str(error)) from error

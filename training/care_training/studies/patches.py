@@ -48,7 +48,7 @@ def conduct(setting: Setting, tell: Callable[[str], None]) -> Outcome:
     found, recipe = setting.experiment, setting.recipe
     split = found.source.split(setting.place, workers=setting.compute.processes)
     judges, tuned = _judges(setting, split)
-    form = networks.build(found.network).form
+    form = networks.form(found.network)
     recipe = recipe.for_form(form)
     entries = trial.rivals(Variant("", found.network, lambda _: split, judges), tell)
     trainings = []
