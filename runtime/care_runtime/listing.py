@@ -34,12 +34,17 @@ class Listed:
 def models(zoo: str | None = None, key: str | None = None) -> list[Listed]:
     """List the models of a zoo that was named, else our own.
 
+    Raises
+    ------
+    FileError
+        If the zoo cannot be asked, and never was.
+
     Warns
     -----
     SourceWarning
         If the zoo cannot be asked, and these are the models that it had the last time.
     """
-    found = sources.named(zoo, key)
+    found = sources.reached(zoo, key)
     if found is not None and found.trouble:
         msg = f"the zoo {found.place} cannot be asked what it has: {found.trouble}"
         warnings.warn(msg, SourceWarning, stacklevel=2)

@@ -178,7 +178,11 @@ def factor_of(
     sizes = [image.voxel.get(a) for a in (axis, "X")]
     known = default.cubic and all(sizes)
     file = sizes[0] / sizes[1] if known else None  # type: ignore[operator]
-    named = {"--factor": wish, "the voxel sizes": file, "the model": default.factor}
+    named = {
+        "--factor": wish,
+        "the ratio of voxel sizes": file,
+        "the model": default.factor,
+    }
     given = {name: value for name, value in named.items() if value is not None}
     source, factor = next(iter(given.items()))
     for name, value in given.items():

@@ -116,6 +116,29 @@ def named(zoo: str | Zoo | None = None, key: str | None = None) -> Zoo | None:
     return _opened(str(folder), folder, known)
 
 
+def reached(zoo: str | Zoo | None, key: str | None) -> Zoo | None:
+    """Open a zoo as `named` does, to tell what it has.
+
+    Raises
+    ------
+    FileError
+        If it cannot be asked, and never was; or is a folder with none of its own and
+        none of ours.
+    """
+    found = named(zoo, key)
+    if found is None or (found.folder / registry.NAME).is_file():
+        return found
+    if found.trouble:
+        raise FileError(found.trouble)
+    if not found.remote and not any((found.folder / e.name).is_dir() for e in own()):
+        msg = (
+            f"expected a zoo in {found.place}, found a folder without {registry.NAME}: "
+            "name another, or make one with care-train publish"
+        )
+        raise FileError(msg)
+    return found
+
+
 def index(zoo: Zoo) -> dict[str, dict[str, Any]]:
     """Read what a zoo says about its packages beside their hashes, by file.
 

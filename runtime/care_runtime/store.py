@@ -44,11 +44,9 @@ def names(zoo: str | Zoo | None = None, key: str | None = None) -> dict[str, Ent
     FileError
         If the zoo cannot be asked, and never was.
     """
-    found = sources.named(zoo, key)
+    found = sources.reached(zoo, key)
     if found is None:
         return registry.newest(sources.at_hand())
-    if found.trouble and not (found.folder / registry.NAME).is_file():
-        raise FileError(found.trouble)
     if found.trouble:
         _warn(f"the zoo {found.place} cannot be asked what it has: {found.trouble}")
     return registry.newest(found.entries)

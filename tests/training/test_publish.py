@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import care_zoo
 from care_runtime import package as package_
-from care_runtime import store
+from care_runtime import sources, store
 from care_runtime.cli import main as care_run
 from care_runtime.errors import CareError, ExportError, FileError, SourceWarning
 from care_training.cli import main as care_train
@@ -102,9 +102,9 @@ def test_a_version_is_never_replaced(served: Served, tmp_path: Path) -> None:
     (again / "README.md").write_text("other")
     with pytest.raises((ExportError, FileError), match=r"1\.9\.0") as error:
         publish(served.folder, [again])
-    assert "raise the version" in str(error.value)
+    assert "raise config.care.version" in str(error.value)
     (served.folder / "registry.txt").unlink()  # not even if the list is lost
-    with pytest.raises(ExportError, match="raise the version"):
+    with pytest.raises(ExportError, match=r"raise config\.care\.version"):
         publish(served.folder, [again])
     before.pop(served.folder / "registry.txt")
     assert {p: p.read_bytes() for p in before} == before
@@ -183,11 +183,25 @@ def test_the_next_source_is_tried(served: Served, tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_another_model_under_a_name_of_ours(served: Served, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_zoo_has_no_models(tmp_path: Path) -> None:
+    result = run(care_run, "list", "--zoo", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "without registry.txt" in result.stderr
+    result = run(care_run, "list", "--zoo", care_zoo.MODELS)  # as a mirror of it
+    assert result.exit_code == 0
+
+
+def test_another_model_under_a_name_of_ours(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "evil" / MODEL
     shutil.copytree(care_zoo.MODELS / MODEL, place)
     (place / "README.md").write_text("other")
-    publish(tmp_path / "other", [place])
+    with pytest.raises(ExportError, match="care-run refuses: raise"):
+        publish(tmp_path / "other", [place])
+    with monkeypatch.context() as patch:  # as somebody without our registry does
+        patch.setattr(sources, "own", list)
+        publish(tmp_path / "other", [place])
     with pytest.raises(FileError, match="do not use it"):
         store.locate(MODEL, zoo=str(tmp_path / "other"))
 
@@ -212,7 +226,7 @@ def test_a_cache_that_cannot_be_written(
     for place in ("file", "file/below"):
         monkeypatch.setenv("CARE_HOME", str(tmp_path / place))
         result = run(care_run, "list", "--zoo", served.address)
-        assert (result.exit_code, "cannot" in result.stderr) == (0, True)
+        assert (result.exit_code, "cannot" in result.stderr) == (1, True)
         assert len(result.stderr.splitlines()) == 1
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from care_runtime.errors import TrainingError
-from care_training import train
+from care_runtime.errors import RecipeError, TrainingError
+from care_training import networks, train
+from care_training.isotropic import IsotropicConfig
 from care_training.patches import Patches
 from care_training.recipe import RECIPES, Recipe, get_recipe
 from care_training.unet import UNet, UNetConfig
@@ -156,3 +157,13 @@ def test_training_on_a_gpu(pairs):
 def test_unknown_recipe():
     with pytest.raises(TrainingError, match="default, paper"):
         get_recipe("fast")
+
+
+def test_patches_have_the_axes_of_their_network():
+    planes = networks.form(IsotropicConfig(UNetConfig()))
+    recipe = get_recipe("default", patch=(32, 48))
+    assert recipe.for_form(planes).patch == (1, 32, 48)
+    assert recipe.for_form(networks.form(UNetConfig())).patch == (32, 48)
+    for form in (networks.form(UNetConfig(dims=3)), planes):
+        with pytest.raises(RecipeError, match="of 3 sizes"):
+            get_recipe("default", patch=(16,)).for_form(form)

@@ -95,7 +95,10 @@ class Evaluation:
                 "psnr": round(s.psnr, 2),
                 "nrmse": round(s.nrmse, 4),
                 "ssim": round(s.ssim, 3),
-                **{k: round(v, 4) for k, v in self.more.get(name, {}).items()},
+                **{
+                    k: round(v, 2 if digits(k) == 2 else 4)
+                    for k, v in self.more.get(name, {}).items()
+                },
             }
             for name, s in self.rows.items()
         }
@@ -108,9 +111,14 @@ class Evaluation:
         for method, s in self.rows.items():
             cells = [method, f"{s.psnr:.2f}", f"{s.nrmse:.4f}", f"{s.ssim:.3f}"]
             found = self.more.get(method, {})
-            cells += [f"{found[n]:.3f}" if n in found else "" for n in names]
+            cells += [f"{found[n]:.{digits(n)}f}" if n in found else "" for n in names]
             rows.append("| " + " | ".join(cells) + " |")
         return "\n".join(rows)
+
+
+def digits(name: str) -> int:
+    """Decide how many digits of a measure are written: of decibels two, as of PSNR."""
+    return 2 if name.endswith("dB") else 3
 
 
 def evaluate(

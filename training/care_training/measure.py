@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from care_training.pairs import Pair
 
 
+NOISE_FREE = "noise-free dB"
+"""PSNR against the brightness behind a noisy truth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """A number that says how good a restoration is for some purpose.

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from care_runtime import bundle, package, registry, signature
+from care_runtime import bundle, package, registry, signature, sources
 from care_runtime.errors import ExportError, FileError
 from care_runtime.files import written
 from care_runtime.registry import Entry
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of the index; a reader ignores keys that it does not know."""
+
+RAISE = "raise config.care.version in {}/rdf.yaml"
+"""What mends a version that is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,19 @@ def _add(folder: Path, place: Path, entries: dict[str, Entry]) -> Entry:
                 f"._+-, found {entry.file!r}: rename {place}, or mend its version"
             )
             raise FileError(msg)
+        ours = {own.file: own.sha256 for own in sources.own()}
+        if ours.get(entry.file, digest) != digest:
+            msg = (
+                f"expected {entry.file} as it came with care-zoo, found another one, "
+                f"which care-run refuses: {RAISE.format(place)}"
+            )
+            raise ExportError(msg)
         target = folder / entry.file
         before = _published(target, entries.get(entry.file))
         if before not in (None, digest):
             msg = (
                 f"expected a new version of {entry.name}, found another package "
-                f"published as {entry.version}: raise the version of {place}"
+                f"published as {entry.version}: {RAISE.format(place)}"
             )
             raise ExportError(msg)
         if not target.is_file():

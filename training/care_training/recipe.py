@@ -107,9 +107,21 @@ class Recipe:
         return {**asdict(self), "patch": list(self.patch)}
 
     def for_form(self, form: Form) -> Recipe:
-        """Fill in the patch size of a network."""
+        """Fill in the patch size of a network.
+
+        Raises
+        ------
+        RecipeError
+            If a patch was asked for that has more or fewer sizes.
+        """
         if self.patch:
-            return self
+            flat = form.planes and len(self.patch) == 2
+            patch = (1, *self.patch) if flat else self.patch
+            count = 3 if form.planes else len(form.restored)
+            if len(patch) != count:
+                msg = f"expected a patch of {count} sizes in pixels, found {self.patch}"
+                raise RecipeError(msg)
+            return replace(self, patch=patch)
         if form.planes:
             return replace(self, patch=PLANES)
         projected = form.space != form.restored

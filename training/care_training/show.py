@@ -98,8 +98,11 @@ def study(found: Outcome, file: Path) -> None:
 
 
 def _scores(scores: Evaluation) -> None:
+    from care_training.evaluate import digits
+
     for name, row in scores.rows.items():
-        more = "".join(f"   {k} {v:.3f}" for k, v in scores.more.get(name, {}).items())
+        found = scores.more.get(name, {})
+        more = "".join(f"   {k} {v:.{digits(k)}f}" for k, v in found.items())
         click.echo(
             f"  {name:26} PSNR {row.psnr:5.2f} dB   NRMSE {row.nrmse:.4f}   "
             f"SSIM {row.ssim:.3f}{more}"

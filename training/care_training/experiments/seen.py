@@ -11,7 +11,7 @@ from skimage.morphology import h_minima
 from skimage.segmentation import watershed
 
 from care_runtime.score import score
-from care_training.measure import Measure
+from care_training.measure import NOISE_FREE, Measure
 from care_training.metrics import ring_correlation, seg, threshold_segmentation
 from care_training.sample import Sample
 
@@ -73,7 +73,7 @@ def noise_free() -> Measure:
         both = zip(image, pair.clean, strict=True)
         return float(np.mean([score(x, y).psnr for x, y in both]))
 
-    return Measure("noise-free dB", of)
+    return Measure(NOISE_FREE, of)
 
 
 def cells(*, sigma: float = 1.5) -> Measure:

@@ -182,7 +182,8 @@ def _scores(entry: Entry) -> str:
         return ""
     tables = "".join(_table(table) for table in entry.scores)
     count = entry.held_back
-    of = f"Means over {count} images that training never saw. " if count else ""
+    each = f", {count // len(entry.scores)} in each" if len(entry.scores) > 1 else ""
+    of = f"Means over {count} images that training never saw{each}. " if count else ""
     return (
         f'<h3>Scores</h3>{tables}<p class="quiet">{of}PSNR, NRMSE and SSIM as in the '
         "paper: the truth is normalized, and every image fitted to it. The card "

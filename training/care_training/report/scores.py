@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_training.evaluate import INPUT, NETWORK
+from care_training.evaluate import INPUT, NETWORK, digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ def table(found: Evaluation) -> tuple[list[str], list[list[str]]]:
             spread([s.ssim for s in scores], 3),
         ]
         given = found.measured.get(method, {})
-        row += [spread(given[name], 3) for name in measures]
+        row += [spread(given[name], digits(name)) for name in measures]
         gain = gains(found) if method == NETWORK else []
         row.append(spread(gain, 2, sign=True) if gain else "")
         rows.append(row)

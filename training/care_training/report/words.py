@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from care_training.measure import NOISE_FREE
 from care_training.report.errors import CROP, PLANES, WINDOW
 from care_training.report.scores import listed
 
@@ -77,6 +78,11 @@ def boxes(found: Gathered, seed: str) -> str:
         "that range. Numbers are of whole images, fitted to the truth by a scale and "
         "an offset; the truth's range is that of its percentiles 0.1 to 99.9."
     )
+    if NOISE_FREE in next(iter(one.measured.values()), {}):
+        text += (
+            f" {NOISE_FREE.capitalize()} is the PSNR against the brightness behind the "
+            "truth, which is one exposure; only a simulation knows it."
+        )
     if min(len(e.images) for e in found.evaluations.values()) < 5:
         text += " So few images show a tendency, not a distribution."
     return text
