@@ -16,6 +16,7 @@ from care_runtime.errors import TrainingError
 from care_runtime.verify import verify
 from care_training import describe, networks, reproduce
 from care_training.cli import main
+from care_training.compute import Compute
 from care_training.experiments import NAMES
 from care_training.simulation import Simulation
 from tests.training.dots import dots
@@ -107,7 +108,7 @@ def test_many_processes_draw_the_same(tmp_path):
 def test_real_images_must_be_given(tmp_path):
     found = reproduce.quick(reproduce.experiment("denoise_widefield"))
     with pytest.raises(TrainingError, match="--data"):
-        reproduce.reproduce(found, found.recipe, tmp_path, reproduce.Compute())
+        reproduce.reproduce(found, found.recipe, tmp_path, Compute())
 
 
 def run(name, folder, *options):
