@@ -80,8 +80,8 @@ def boxes(found: Gathered, seed: str) -> str:
     )
     if NOISE_FREE in next(iter(one.measured.values()), {}):
         text += (
-            f" {NOISE_FREE.capitalize()} is the PSNR against the brightness behind the "
-            "truth, which is one exposure; only a simulation knows it."
+            f" The {NOISE_FREE} are PSNR against the brightness behind the truth, which "
+            "is one exposure; only a simulation knows it."
         )
     if min(len(e.images) for e in found.evaluations.values()) < 5:
         text += " So few images show a tendency, not a distribution."
@@ -92,7 +92,8 @@ def tuning(found: Evaluation) -> str:
     """Say what the baselines were tuned on, and what the table shows."""
     each = len(next(iter(found.each.values()))) // len(found.images)
     what = _images(len(found.images)) + (f" of {each} channels" if each > 1 else "")
-    text = f"Mean ± standard deviation over {what}. "
+    spread = "Mean ± standard deviation over" if len(found.images) > 1 else "Scores of"
+    text = f"{spread} {what}. "
     if len(found.each) < 3:
         return text + "There was no baseline."
     if found.tuned_on and set(found.tuned_on) != set(found.images):
