@@ -80,8 +80,8 @@ def boxes(found: Gathered, seed: str) -> str:
     )
     if NOISE_FREE in next(iter(one.measured.values()), {}):
         text += (
-            f" The {NOISE_FREE} are PSNR against the brightness behind the truth, which "
-            "is one exposure; only a simulation knows it."
+            f" The {NOISE_FREE} are PSNR against the brightness behind the truth, "
+            "which is one exposure; only a simulation knows it."
         )
     if min(len(e.images) for e in found.evaluations.values()) < 5:
         text += " So few images show a tendency, not a distribution."
