@@ -49,7 +49,8 @@ def fetch(
     from care_runtime import report, sources, store
 
     if every == bool(models):
-        msg = "expected models to fetch, or --all: see care-run list"
+        given = "both" if every else "neither"
+        msg = f"expected models to fetch, or --all, found {given}: see care-run list"
         raise OptionError(msg)
     failed = False
     there = sources.named(zoo, key) if every else zoo  # asked once, and not by each

@@ -124,7 +124,8 @@ def _origin(entry: Entry) -> str:
 
 def _badges(entry: Entry) -> str:
     best = ""
-    for table in entry.scores[:1]:
+    middle = len(entry.scores) // 2  # of several light doses
+    for table in entry.scores[middle : middle + 1]:
         for row in table.rows:
             if row[0] == NETWORK and len(row) > 1:
                 where = f" ({table.condition})" if table.condition else ""

@@ -55,7 +55,7 @@ def cover(shown: Shown) -> str:
     if not shown.cover:
         return ""
     address = f"{FOLDER}/{shown.entry.slug}/{shown.cover}"
-    alt = "Raw sample beside its restoration"
+    alt = escape(f"{shown.entry.name}: a raw sample beside its restoration")
     return f'<img src="{escape(address)}" alt="{alt}" loading="lazy">'
 
 
