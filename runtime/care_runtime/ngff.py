@@ -85,7 +85,7 @@ def parse(attributes: Mapping[str, Any], number: int, where: str) -> Multiscale:
         places = dict(zip(letters, moved, strict=True))
         # In the unit of the sizes, which may have been turned into another.
         placed = {a: places[a] * size / sized[a] for a, size in voxel.items()}
-        origin = {a: float(f"{x:.12g}") for a, x in placed.items() if x}
+        origin = {a: units.short(x) for a, x in placed.items() if x}
         flavour: Flavour = "zarr-0.5" if modern else "zarr-0.4"
         names, look = _channels(omero.get("channels") or [])
         interval = _interval(sized.get("T", 0), dict(axes).get("T", ""))
@@ -159,7 +159,7 @@ def _voxel(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], st
     if len(said) == 1:
         return {axis: size for axis, (size, _) in found.items()}, said.pop()
     known = {
-        axis: float(f"{size * units.METRES[unit] / 1e-6:.12g}")
+        axis: units.short(size * units.METRES[unit] / 1e-6)
         for axis, (size, unit) in found.items()
         if unit in units.METRES
     }
@@ -171,7 +171,7 @@ def _interval(size: float, unit: str) -> float | None:
     seconds = units.seconds(unit) if unit or size == 1 else 1.0
     if seconds is None or not 0 < size < float("inf"):
         return None
-    return float(f"{size * seconds:.12g}") if seconds != 1 else size
+    return units.short(size * seconds) if seconds != 1 else size
 
 
 def _channels(said: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], Look]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from care_runtime.averaging import averaged
 from care_runtime.errors import OptionError
+from care_runtime.units import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,7 +215,7 @@ def _calibration(
     for axis, part in zip(source.axes, window, strict=True):
         if axis in said.voxel and part.start:
             moved = origin.get(axis, 0.0) + part.start * said.voxel[axis]
-            origin[axis] = float(f"{moved:.12g}")
+            origin[axis] = short(moved)
     said = replace(said, origin=origin)
     if not picks:
         return said

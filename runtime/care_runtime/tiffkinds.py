@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +40,7 @@ def _lsm(said: Mapping[str, Any], channels: int) -> Calibration:
         "ome",
         voxel,
         "µm" if voxel else "",
-        _positive(said.get("TimeIntervall")),
+        units.positive(said.get("TimeIntervall")),
         names if len(names) == channels and any(names) else (),
     )
 
@@ -58,13 +57,5 @@ def _stk(said: Mapping[str, Any]) -> Calibration:
 
 
 def _sizes(given: Mapping[str, Any], times: float) -> dict[str, float]:
-    found = {axis: _positive(value) for axis, value in given.items()}
-    return {a: float(f"{v * times:.12g}") for a, v in found.items() if v is not None}
-
-
-def _positive(value: Any) -> float | None:
-    try:
-        size = abs(float(value))
-    except (TypeError, ValueError):
-        return None
-    return size if 0 < size < math.inf else None
+    found = {axis: units.positive(value) for axis, value in given.items()}
+    return {a: units.short(v * times) for a, v in found.items() if v is not None}

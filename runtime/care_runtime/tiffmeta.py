@@ -76,7 +76,7 @@ def _imagej(tif: Any, channels: int) -> Calibration:
     look = Look(
         ranges=_ranges(meta, channels),
         luts=_luts(meta.get("LUTs"), channels) or _palette(tif, channels),
-        fps=_positive(meta.get("fps")),
+        fps=units.positive(meta.get("fps")),
         greys=_greys(meta),
     )
     return Calibration("imagej", voxel, one, interval, names, look=look)
@@ -165,7 +165,9 @@ def _resolution(tif: Any) -> tuple[dict[str, float], str]:
     long, dots = RESOLUTIONS.get(unit, (1.0, math.inf))
     # What printers and screens can show as well was meant for them.
     found = {a: size * long for a, size in sizes.items() if 0 < size * dots < 1}
-    return {axis: _short(size) for axis, size in found.items()}, "µm" if found else ""
+    return {
+        axis: units.short(size) for axis, size in found.items()
+    }, "µm" if found else ""
 
 
 def _one_unit(sizes: dict[str, tuple[Any, str]]) -> tuple[dict[str, float], str]:
@@ -173,13 +175,13 @@ def _one_unit(sizes: dict[str, tuple[Any, str]]) -> tuple[dict[str, float], str]
     found = {}
     for axis, (size, unit) in sizes.items():
         name = unit_name(str(unit))
-        if name and (value := _positive(size)) is not None:
+        if name and (value := units.positive(size)) is not None:
             found[axis] = (value, name)
     said = {unit for _, unit in found.values()}
     if len(said) <= 1:
         return {axis: size for axis, (size, _) in found.items()}, "".join(said)
     known = {
-        axis: _short(size * units.METRES[unit] / units.METRES["µm"])
+        axis: units.short(size * units.METRES[unit] / units.METRES["µm"])
         for axis, (size, unit) in found.items()
         if unit in units.METRES
     }
@@ -200,28 +202,14 @@ def _unescaped(text: str) -> str:
 
 
 def _seconds(value: Any, unit: str) -> float | None:
-    found, scale = _positive(value), units.seconds(_unescaped(unit))
+    found, scale = units.positive(value), units.seconds(_unescaped(unit))
     if found is None or scale is None:
         return None
-    return found if scale == 1 else _short(found * scale)
+    return found if scale == 1 else units.short(found * scale)
 
 
 def _inverse(rational: Any) -> float:
     """Return size from pixels per unit, 0 if the tag is missing or void."""
     if not isinstance(rational, tuple) or not all(rational):
         return 0.0
-    return _short(rational[1] / rational[0])
-
-
-def _positive(value: Any) -> float | None:
-    """Return a size, None where there is none; ImageJ's may be negative."""
-    try:
-        size = abs(float(value))
-    except (TypeError, ValueError):
-        return None
-    return size if 0 < size < math.inf else None
-
-
-def _short(size: float) -> float:
-    """Return `size` without the noise of its last bits: 0.1 for 0.0999999999999998."""
-    return float(f"{size:.12g}")
+    return units.short(rational[1] / rational[0])

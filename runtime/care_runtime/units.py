@@ -1,8 +1,9 @@
-"""Units of length and time: their symbols, their sizes and their other names."""
+"""Units of length and time: their symbols, sizes and other names, and their numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,20 @@ def length(unit: str) -> str:
 def seconds(unit: str) -> float | None:
     """Return how many seconds a unit of time has; None if it is unknown."""
     return SECONDS.get(_symbol(unit, TIMES))
+
+
+def positive(value: Any) -> float | None:
+    """Return a size, None where there is none; ImageJ's may be negative."""
+    try:
+        size = abs(float(value))
+    except (TypeError, ValueError):
+        return None
+    return size if 0 < size < math.inf else None
+
+
+def short(size: float) -> float:
+    """Return a size without the noise of its last bits: 0.1 for 0.0999999999999998."""
+    return float(f"{size:.12g}")
 
 
 def _symbol(unit: str, known: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime import series as series_
+from care_runtime import units
 from care_runtime.errors import CareError, FileError
 from care_runtime.files import missing
 from care_runtime.image import Calibration, Look
@@ -155,7 +156,7 @@ def _calibration(image: Any, path: Path, channels: int) -> Calibration:
     """Return what bioio says of a scene; its sizes are in µm."""
     sizes = image.physical_pixel_sizes
     voxel = {
-        a: float(f"{float(v):.12g}")
+        a: units.short(float(v))
         for a in "ZYX"
         if (v := getattr(sizes, a)) and float(v) > 0
     }
