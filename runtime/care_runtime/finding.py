@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,8 +105,9 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
         msg = f"{out} is a file, but there are {len(sources)} images: name a folder"
         raise FileError(msg)
     names = [_target_name(file) for file in sources]
+    counts = Counter(names)
     for number, file in enumerate(sources):
-        if _renamed(file) and names.count(names[number]) > 1:  # beside cell.ome.tif
+        if _renamed(file) and counts[names[number]] > 1:  # beside cell.ome.tif
             names[number] = f"{name_of(file)}.ome.tif"
     places = [out if named else out / name for name in names]
     if len(set(places)) < len(places):

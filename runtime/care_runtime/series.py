@@ -14,8 +14,8 @@ MOST = 20
 """Images that are listed."""
 
 
-def chosen(names: Sequence[str], where: object, asked: int | str) -> int:
-    """Find an image by its number, from 0, or by its name.
+def chosen(names: Sequence[str], where: object, asked: int | str | None) -> int:
+    """Find an image by its number, from 0, or by its name; the first if none is asked.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def chosen(names: Sequence[str], where: object, asked: int | str) -> int:
     OptionError
         If there is none, or several have that name.
     """
+    if asked is None:
+        return first(len(names), where)
     listed = [f"{i} ({name})" if name else str(i) for i, name in enumerate(names)]
     found = [i for i in range(len(names)) if asked in (i, str(i))]
     found = found or [i for i, each in enumerate(names) if each and each == asked]

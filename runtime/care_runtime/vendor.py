@@ -80,8 +80,7 @@ def source(
     with _explained(path):
         image = bioio.BioImage(path, **_opening(path))
         scenes = [str(scene) for scene in image.scenes]
-        chosen = series_.chosen(scenes, path, series) if series is not None else None
-        number = series_.first(len(scenes), path) if chosen is None else chosen
+        number = series_.chosen(scenes, path, series)
         image.set_scene(number)  # names may be those of several
         data = _pixels(image, path)
         # bioio gives every image all of TCZYX, which says nothing if their length is 1.

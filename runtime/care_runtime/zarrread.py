@@ -149,8 +149,6 @@ def _dimensions(array: Any) -> str:
 
 
 def _number(found: list[Any], where: str, series: int | str | None) -> int:
-    if series is None:
-        return series_.first(len(found), where)
     names = [str(each.get("name") or "") for each in found]
     return series_.chosen(names, where, series)
 
@@ -175,12 +173,9 @@ def _one_of(
             "folder of an image in it"
         )
         raise FileError(msg)
-    if series is None:
-        number = series_.first(len(paths), where)
-    else:
-        named = isinstance(series, str) and not series.isdecimal()
-        titles = [_title(node[path]) if named else "" for path in paths]
-        number = series_.chosen(titles, where, series)
+    named = isinstance(series, str) and not series.isdecimal()
+    titles = [_title(node[path]) if named else "" for path in paths]
+    number = series_.chosen(titles, where, series)
     return _image(zarr, node[paths[number]], f"{where}/{paths[number]}", None)
 
 
