@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime import cores, footprint, wire
+from care_runtime.compiled import Compiled, Shapes
 from care_runtime.errors import EngineError, OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -125,11 +126,13 @@ class VinoEngine:
         self.outputs, self._order = _select(network, source, outputs)
         hints = {**HINTS, **(BF16_HINTS if bf16 else {})}
         hints["INFERENCE_NUM_THREADS"] = count
+        self._compile = partial(Compiled, _core(), network, hints)
         try:
-            self._compiled = _core().compile_model(network, "CPU", hints)
-            type_ = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+            self._compiled = self._compile()
+            self._shapes = Shapes(network)
         except Exception as error:
             raise EngineError(self._refused(source, error)) from error
+        type_ = self._compiled.precision
         if type_ != hints["INFERENCE_PRECISION_HINT"]:
             msg = (
                 f"expected OpenVINO {self.version} to compute in "
@@ -137,7 +140,6 @@ class VinoEngine:
                 "'onnxruntime' with the precision 'fp32'"
             )
             raise EngineError(msg)
-        self._idle: list[Any] = []
         self._lock = Lock()
 
     def _read(self, source: Path | bytes) -> Any:
@@ -165,17 +167,25 @@ class VinoEngine:
         ----------
         *batches
             One for each input of the network, in its axes.
+
+        Raises
+        ------
+        EngineError
+            If the network does not take tiles of these shapes, or fails on them.
+        OutOfMemoryError
+            If there is not the memory for them.
         """
-        with self._lock:
-            request = self._idle.pop() if self._idle else None
         try:
-            request = request or self._compiled.create_infer_request()
             images = [
                 np.ascontiguousarray(x, kind)
                 for x, kind in zip(batches, self._types, strict=True)
             ]
-            found = request.infer(images, share_inputs=True)
-            answers = [np.asarray(found[i], np.float32) for i in self._order]
+            with self._lock:
+                self._shapes.check(*(x.shape for x in images))
+                if self._compiled.failed:
+                    self._compiled = self._compile()
+                compiled = self._compiled
+            return compiled.infer(images, self._order)
         except Exception as error:
             msg = (
                 f"expected the network to run on a tile of shape {batches[0].shape}, "
@@ -184,9 +194,6 @@ class VinoEngine:
             texts = ("allocate", "bad_alloc", "memory")
             short = any(text in _reason(error) for text in texts)
             raise (OutOfMemoryError if short else EngineError)(msg) from error
-        with self._lock:
-            self._idle.append(request)
-        return answers
 
 
 def installed() -> bool:

@@ -25,7 +25,7 @@ import care_runtime
 from care_runtime import engines, store, verify, vino
 from care_runtime import package as package_
 from care_runtime.cli import main
-from care_runtime.errors import EngineError, OptionError
+from care_runtime.errors import EngineError, OptionError, OutOfMemoryError
 from care_runtime.restore import Restorer
 from care_runtime.variant import Variant
 from care_runtime.vino import VinoEngine
@@ -255,14 +255,37 @@ def test_files_that_are_no_network(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (1, 2, 4, 4), (1, 1, 3, 5)])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(4, 4), (1, 2, 4, 4), (1, 1, 3, 5), (1, 1, 24, 21)])
 def test_shapes_that_do_not_fit(
-    capfd: pytest.CaptureFixture[str], shape: tuple[int, ...]
+    capfd: pytest.CaptureFixture[str], shape: tuple[int, ...], threads: int
 ) -> None:
-    with pytest.raises(EngineError) as error:
-        COMPILED["unet2d"](np.zeros(shape, np.float32))
-    assert str(shape) in one_line(error.value)
+    """Asked to run on them, OpenVINO may answer with nothing, or crash."""
+    x = batch("unet2d")
+    run = VinoEngine(tiny.NETWORKS["unet2d"]().SerializeToString(), threads=threads)
+    for _ in range(2):
+        with pytest.raises(EngineError) as error:
+            run(np.zeros(shape, np.float32))
+        assert str(shape) in one_line(error.value)
+        np.testing.assert_array_equal(run(x)[0], COMPILED["unet2d"](x)[0])
     assert capfd.readouterr() == ("", "")
+
+
+def test_after_a_failure_it_is_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left as it is, OpenVINO may refuse tiles that it took before."""
+    x = batch("unet2d")
+    run = VinoEngine(tiny.NETWORKS["unet2d"]().SerializeToString(), threads=2)
+    before = run._compiled
+
+    def fail() -> None:
+        msg = "could not allocate 8 bytes"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(before, "_request", fail)
+    with pytest.raises(OutOfMemoryError, match="take smaller tiles"):
+        run(x)
+    np.testing.assert_array_equal(run(x)[0], COMPILED["unet2d"](x)[0])
+    assert run._compiled is not before
 
 
 def test_it_reports_to_nobody() -> None:
