@@ -16,6 +16,7 @@ from care_training.simulate import (
     project,
     stained_nuclei,
 )
+from care_training.simulate.nucleus import _body
 from care_training.simulate.packing import pack
 from care_training.simulate.tubules import splat
 
@@ -84,6 +85,21 @@ def test_nuclei_are_whole_dense_and_bright(tissue):
     assert 0.15 < inside.mean() < 0.4
     assert not tissue.density[~inside].any()
     assert tissue.density[inside].mean() == pytest.approx(1, abs=0.15)
+
+
+def test_nuclei_are_drawn_whole_and_smooth():
+    line = np.linspace(-2.4, 2.4, 49, dtype=np.float32)
+    offsets = list(np.meshgrid(line, line, line, indexing="ij", sparse=True))
+    far = np.sqrt(sum(o * o for o in offsets))
+    ball = (far < 0.35)[20:29, 20:29, 20:29]
+    for seed in range(40):
+        body = _body(3, rng(seed), 0.15, None)
+        inside = body.distance(offsets) < 1
+        assert far[inside].max() <= body.reach < 2.4
+        assert 4 < inside.sum() * (line[1] - line[0]) ** 3 < 5  # a ball has 4.2
+        # No spike stands out, which opening would take away.
+        spikes = inside & ~ndimage.binary_opening(inside, ball)
+        assert spikes.sum() < 0.05 * inside.sum()
 
 
 def test_chromatin_is_alike_over_half_a_micrometre():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 CHROMATIN = 0.5
 """Width over which chromatin is alike, in um (half maximum of its correlation)."""
+
+DEEPEST = 0.18
+"""Greatest depth of a dent, and height of a bulge, as `_Body` measures them."""
 
 
 def stained_nuclei(
@@ -99,27 +103,67 @@ def _draw(
     density, labels = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
     closest = np.full(shape, np.inf, np.float32)
     for number, (centre, radius, normal) in enumerate(places, 1):
-        axes = _axes(len(shape), rng, elongation, normal)
-        part, offsets = patch(centre, 1.6 * radius, size, shape)
-        distance = _distance(offsets, axes / radius, rng)
+        body = _body(len(shape), rng, elongation, normal)
+        part, offsets = patch(centre, body.reach * radius, size, shape)
+        distance = body.distance([o / np.float32(radius) for o in offsets])
         closer = (distance < 1) & (distance < closest[part])
         if not closer.any():
             continue
         edge = np.clip((1 - distance) * radius / size[-1] + 0.5, 0, 1)
-        body = edge * rng.lognormal(-0.03, 0.25) * _nucleolus(offsets, radius, rng)
+        stain = edge * rng.lognormal(-0.03, 0.25) * _nucleolus(offsets, radius, rng)
         closest[part][closer] = distance[closer]
         labels[part][closer] = number
-        density[part][closer] = body[closer]
+        density[part][closer] = stain[closer]
     return density, labels
 
 
-def _axes(
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """An ellipsoid of mean half axis 1 about the origin, which soft dents deform.
+
+    Parameters
+    ----------
+    axes
+        Rows of a matrix, each a unit vector over its half axis.
+    dents
+        Of each the direction, a unit vector in the frame of the axes, and the depth;
+        a bulge where that is negative.
+    """
+
+    axes: NDArray[np.float64]
+    dents: tuple[tuple[NDArray[np.float64], float], ...]
+
+    @property
+    def reach(self) -> float:
+        """A distance from the centre beyond which nothing of it lies."""
+        half = 1 / float(np.linalg.norm(self.axes, axis=1).min())
+        # Of all directions: along a bulge, and across a dent, which bulges there.
+        least = [1 - 0.4 * d if d > 0 else 1 + 1.6 * d for _, d in self.dents]
+        return half / float(np.prod(least))
+
+    def distance(self, offsets: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Measure from the centre: 1 at the surface."""
+        turned = [
+            sum(np.float32(a) * o for a, o in zip(row, offsets, strict=True))
+            for row in self.axes
+        ]
+        even = np.sqrt(sum(t * t for t in turned))
+        distance = even
+        for side, depth in self.dents:
+            along = sum(np.float32(s) * t for s, t in zip(side, turned, strict=True))
+            cosine = along / np.maximum(even, np.float32(1e-6))
+            dent = np.float32(depth) * (cosine**2 * (1 + cosine) - np.float32(0.4))
+            distance = distance * (1 + dent)
+        return distance
+
+
+def _body(
     dims: int,
     rng: np.random.Generator,
     elongation: float,
     normal: NDArray[np.float64] | None,
-) -> NDArray[np.float64]:
-    """Turn and stretch: rows of a matrix, each a unit vector over its half axis."""
+) -> _Body:
+    """Turn, stretch and dent."""
     frame = rng.normal(size=(dims, dims))
     if normal is not None:
         frame[:, 0] = normal
@@ -127,29 +171,12 @@ def _axes(
     stretch = rng.normal(0, elongation, dims)
     # A columnar cell's nucleus is longer along its axis.
     stretch[0] += 0.0 if normal is None else 0.2
-    axes: NDArray[np.float64] = turned / np.exp(stretch - stretch.mean())[:, None]
-    return axes
-
-
-def _distance(
-    offsets: list[NDArray[np.float32]],
-    axes: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Measure from the centre, 1 at the surface, which two soft dents deform."""
-    turned = [
-        sum(np.float32(a) * o for a, o in zip(row, offsets, strict=True))
-        for row in axes
-    ]
-    distance = np.sqrt(sum(t * t for t in turned))
+    axes = turned / np.exp(stretch - stretch.mean())[:, None]
+    dents = []
     for _ in range(2):
-        side = rng.normal(size=len(axes))
-        side /= np.linalg.norm(side)
-        along = sum(np.float32(s) * t for s, t in zip(side, turned, strict=True))
-        cosine = along / np.maximum(distance, 1e-6)
-        dent = rng.uniform(-0.18, 0.18)
-        distance = distance * (1 + np.float32(dent) * (cosine**2 * (1 + cosine) - 0.4))
-    return distance
+        side = rng.normal(size=dims)
+        dents.append((side / np.linalg.norm(side), rng.uniform(-DEEPEST, DEEPEST)))
+    return _Body(axes, tuple(dents))
 
 
 def _nucleolus(
