@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from care_runtime import files, npy, omeset
-from care_runtime.errors import FileError
+from care_runtime.errors import FileError, OptionError
 from care_runtime.reading import SUFFIXES, TIFFS, ZARR, kind
 from care_runtime.vendor import PLUGINS
 from care_runtime.writing import UNWRITTEN, WRITTEN
@@ -88,7 +88,7 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
 
     Raises
     ------
-    FileError
+    OptionError
         If two would go to one place, one would replace its own source, or the name is
         that of a kind of image that is not written.
     """
@@ -100,10 +100,10 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
             f"expected a folder, or a name that ends in {', '.join(WRITTEN)}, found "
             f"{out}: images of the kind {out.suffix} are not written"
         )
-        raise FileError(msg)
+        raise OptionError(msg)
     if named and len(sources) > 1:
         msg = f"{out} is a file, but there are {len(sources)} images: name a folder"
-        raise FileError(msg)
+        raise OptionError(msg)
     names = [_target_name(file) for file in sources]
     counts = Counter(names)
     for number, file in enumerate(sources):
@@ -113,14 +113,14 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     if len(set(places)) < len(places):
         twice = next(p for p in places if places.count(p) > 1)
         msg = f"two images would go to {twice}: restore them into folders of their own"
-        raise FileError(msg)
+        raise OptionError(msg)
     for file, place in zip(sources, places, strict=True):
         both = isinstance(file, Path) and files.exists(place) and files.exists(file)
         if both and place.samefile(file):
             msg = (
                 f"{place} would replace the image it is made from: name another output"
             )
-            raise FileError(msg)
+            raise OptionError(msg)
     return places
 
 

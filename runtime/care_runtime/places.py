@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from care_runtime import files, identity, saving
-from care_runtime.errors import FileError
+from care_runtime.errors import FileError, OptionError
 from care_runtime.npy import PIPE
 from care_runtime.output import SAMPLES
 from care_runtime.readout import Draw
@@ -39,7 +39,7 @@ def check(
 
     Raises
     ------
-    FileError
+    OptionError
         With the file that would be lost.
     """
     taken: dict[Path, Place] = {}
@@ -52,13 +52,13 @@ def check(
         for place in set(named(spec, target, chosen).values()):
             if place.resolve() in known or _number(place) in numbers:
                 msg = f"{place} would replace an image to restore: name another output"
-                raise FileError(msg)
+                raise OptionError(msg)
             if place in taken:
                 msg = (
                     f"images made of {taken[place]} and {file} would both go to "
                     f"{place}: restore them into folders of their own"
                 )
-                raise FileError(msg)
+                raise OptionError(msg)
             taken[place] = file
 
 

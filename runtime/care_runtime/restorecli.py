@@ -57,7 +57,12 @@ SELECTED = ("series", "channel", "time", "z", "crop", "average")
 @click.option("--series", help="Number or name of the image, if a file holds several.")
 @click.option("--channel", help="Channels to restore, by number or name: 0,GFP.")
 @click.option("--time", help="Time points from A up to B: A:B, counted from 0.")
-@click.option("--average", default=1, help="Frames of a movie that become one.")
+@click.option(
+    "--average",
+    type=click.IntRange(1),
+    default=1,
+    help="Frames of a movie that become one.",
+)
 @click.option("--z", help="Planes from A up to B: A:B, counted from 0.")
 @click.option("--crop", help="Part of the image: Y0:Y1,X0:X1, or with Z0:Z1 first.")
 @click.option(
@@ -77,7 +82,11 @@ SELECTED = ("series", "channel", "time", "z", "crop", "average")
 @THREADS
 @click.option("--tile", help="Kept pixels of a tile: N, Y,X or Z,Y,X; or whole.")
 @click.option("--dtype", default="auto", show_default=True, help="auto or a type.")
-@click.option("--factor", type=float, help="Stretching of Z; else by the voxel sizes.")
+@click.option(
+    "--factor",
+    type=click.FloatRange(0, min_open=True),
+    help="Stretching of Z; else by the voxel sizes.",
+)
 @click.option("--outputs", default="mean", show_default=True, help="As mean,scale.")
 @click.option("--confidence", type=float, help="Bounds lower and upper, as 0.9.")
 @click.option("--samples", default=0, help="Random draws, as stack and GIF.")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from care_runtime import finding, omeset, reading, writing
 from care_runtime.arrival import incomplete, mark
 from care_runtime.batch import Options, Result
-from care_runtime.errors import FileError, OptionError
+from care_runtime.errors import OptionError
 from care_runtime.result import unbegun
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _looked_at(watch: Watch, file: Path, run: Run) -> Result | None:
         return None
     try:
         target = finding.targets([file], watch.output)[0]
-    except FileError as error:
+    except OptionError as error:
         watch.done[file] = now
         return Result(file, watch.output, "failed", str(error))
     owner = watch.places.setdefault(target, file)

@@ -94,7 +94,7 @@ def test_an_output_is_not_replaced_unasked(tmp_path, image):
     assert "--overwrite" in result.stderr
     assert out.read_text() == "precious"
     assert run("restore", image, "-m", MODEL, "-o", out, "--overwrite").exit_code == 0
-    assert run("restore", image, "-m", MODEL, "-o", image, "--overwrite").exit_code == 1
+    assert run("restore", image, "-m", MODEL, "-o", image, "--overwrite").exit_code == 2
 
 
 def write_truncated(path):
@@ -239,7 +239,7 @@ def test_a_name_with_no_room_to_write_is_refused_before_the_work(tmp_path, image
 @pytest.mark.parametrize("name", ["out.png", "out.czi", "out.h5"])
 def test_what_is_not_written_is_no_folder(tmp_path, image, name):
     found = run("restore", image, "-m", MODEL, "-o", tmp_path / name)
-    assert found.exit_code == 1
+    assert found.exit_code == 2
     assert "not written" in found.stderr
     assert not (tmp_path / name).exists()
 

@@ -350,7 +350,7 @@ def test_results_keep_names_and_kinds(tmp_path: Path) -> None:
     found = [p.name for p in targets(given, tmp_path)]
     assert found == ["a.tif", "b.npy", "c.zarr", "d.ome.tif", "restored.npy"]
     assert targets([Path("a.tif")], Path("-")) == [Path("-")]
-    with pytest.raises(FileError, match="2 images"):
+    with pytest.raises(OptionError, match="2 images"):
         targets([Path("a.tif"), Path("b.tif")], tmp_path / "o.npy")
 
 

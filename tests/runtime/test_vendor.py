@@ -217,7 +217,7 @@ def test_every_kind_is_found_in_folders(tmp_path: Path) -> None:
     for file in found:
         targets = finding.targets([file], tmp_path / "out")
         assert targets == [tmp_path / "out" / "a.ome.tif"]
-        with pytest.raises(FileError, match="are not written"):
+        with pytest.raises(OptionError, match="are not written"):
             finding.targets([file], tmp_path / f"out{file.suffix}")
     both = [tmp_path / "c.lsm", tmp_path / "c.ome.tif", tmp_path / "d.stk"]
     names = [place.name for place in finding.targets(both, tmp_path / "out")]
