@@ -41,8 +41,9 @@ def microtubules(
     pixel_size
         In um: 0.08 at the OMX (60x), 0.1 at the Elyra (16 um / 160).
     length
-        Of filament in um, for each square um of the field: some thousand um in a cell
-        of 30 x 30 um.
+        Of filament in um, for each square um of the field and of a margin of `contour`
+        about it, from which filaments reach in: some thousand um in a cell of 30 x 30
+        um. About a quarter grows out of both, so that the field holds less.
     persistence
         Persistence length in um: 30 in cells (Brangwynne et al., PNAS 104, 2007),
         where forces bend what thermal motion alone leaves straight over 5 mm (Gittes et
