@@ -77,6 +77,51 @@ def test_tribolium(tmp_path, options):
         np.testing.assert_array_equal(pair.high, image[3:])
 
 
+@pytest.mark.parametrize("planes", [4, 5])
+@pytest.mark.parametrize(
+    ("axes", "options"),
+    [
+        ("ZCYX", {"imagej": True}),
+        ("TCYX", {"imagej": True}),
+        ("ZCYX", {"ome": True}),
+        ("CZYX", {"ome": True}),
+    ],
+)
+def test_channels_that_a_file_names_itself(tmp_path, axes, options, planes):
+    path = tmp_path / "test_data" / "a.tif"
+    path.parent.mkdir()
+    image = stack((4, planes, 8, 9))
+    saved = image if axes == "CZYX" else image.transpose(1, 0, 2, 3)
+    options = {**options, "photometric": "minisblack", "metadata": {"axes": axes}}
+    tifffile.imwrite(path, saved, **options)
+    (case,) = tribolium(tmp_path)["C1"]
+    np.testing.assert_array_equal(case.pair().low, image[2:3])
+    np.testing.assert_array_equal(case.pair().high, image[3:])
+    assert case.low.shape() == (1, planes, 8, 9)
+
+
+def test_channels_that_a_file_names_wrongly(tmp_path):
+    path = tmp_path / "test_data" / "a.tif"
+    image = write(path, (4, 5, 8, 9))
+    tifffile.imwrite(path, image, imagej=True, metadata={"axes": "ZCYX"})
+    np.testing.assert_array_equal(tribolium(tmp_path)["C1"][0].low.read(), image[2:3])
+
+
+def test_retina_that_was_saved_again(tmp_path):
+    path = tmp_path / "test_data" / "a.tif"
+    image = write(path, (2, 3, 8, 9))
+    tifffile.imwrite(
+        path,
+        image,
+        ome=True,
+        photometric="minisblack",
+        metadata={"axes": "CZYX"},
+    )
+    (case,) = retina(tmp_path)["input"]
+    np.testing.assert_array_equal(case.low.read(), image)
+    assert case.low.shape() == image.shape
+
+
 def test_tribolium_with_other_channels(tmp_path):
     write(tmp_path / "test_data" / "a.tif", (5, 4, 8, 9))
     with pytest.raises(TrainingError, match=r"expected 4 channels.*found 5"):
@@ -174,8 +219,26 @@ def test_fields_of_two_sizes_are_refused(tmp_path):
     write(tmp_path / "test_data" / "input_subsample_8.tif", (3, 8, 9))
     truth = tmp_path / "test_data" / "input_subsample_1_groundtruth.tif"
     write(truth, (24, 9, 9))
-    with pytest.raises(TrainingError, match="one field"):
-        liver(tmp_path)["subsample_8"][0].pair()
+    (case,) = liver(tmp_path)["subsample_8"]
+    for look in (case.pair, case.check):
+        with pytest.raises(TrainingError, match="one field"):
+            look()
+
+
+@pytest.mark.parametrize(
+    ("planes", "step", "fit"),
+    [(3, 8, True), (23, 8, True), (4, 8, False), (3, 0, False), (23, 0, True)],
+)
+def test_stacks_have_the_planes_of_their_truth(tmp_path, planes, step, fit):
+    write(tmp_path / "test_data" / "input_subsample_8.tif", (planes, 8, 9))
+    write(tmp_path / "test_data" / "input_subsample_1_groundtruth.tif", (23, 8, 9))
+    (case,) = liver(tmp_path)["subsample_8"]
+    if fit:
+        case.check(step)
+        assert case.low.shape() == case.pair().low.shape
+        return
+    with pytest.raises(TrainingError, match=f"one stack, found {planes} and 23"):
+        case.check(step)
 
 
 # Patches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections import Counter
 from dataclasses import replace
 from importlib import import_module
@@ -288,6 +289,52 @@ def test_stacks_are_read_when_they_are_used(mini, tmp_path):
         tests[1]
     with pytest.raises(IndexError):
         tests[2]
+
+
+def shrink(place):
+    write(place / "condition_2" / "3.tif", (8, 40, 24))
+
+
+def flatten(place):
+    write(place / "GT" / "2.tif", (7, 40, 40))
+
+
+def cut(place):
+    path = place / "condition_3" / "0.tif"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def lose(place):
+    (place / "GT" / "1.tif").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (shrink, r"one field, found planes of \(40, 24\) and \(40, 40\)"),
+        (flatten, "one stack, found 8 and 7 planes"),
+        (cut, "truncated"),
+        (lose, "needs one of the same name"),
+    ],
+)
+def test_bad_test_stacks_are_found_before_training(damage, message, mini, tmp_path):
+    data = mini("denoise_planaria").published
+    data.split(tmp_path / "data")
+    damage(next((tmp_path / "data").rglob("test_data")))
+    options = ("--quick", "--data", tmp_path / "data")
+    output = run("denoise_planaria", tmp_path / "out", *options, code=1)
+    assert re.search(message, output)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_stacks_of_other_channels_or_conditions_are_found_before(mini, tmp_path):
+    data = mini("isotropic_drosophila").published
+    data.split(tmp_path)
+    data.check(tmp_path, FORM)
+    with pytest.raises(TrainingError, match=r"expected 2 channels in .*a\.tif"):
+        data.check(tmp_path, replace(FORM, channels_in=2))
+    with pytest.raises(TrainingError, match="expected test stacks of C9"):
+        replace(data, shown="C9").check(tmp_path, FORM)
 
 
 def test_patches_that_are_scored_watched_nothing(mini, tmp_path):

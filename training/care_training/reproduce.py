@@ -128,6 +128,8 @@ def reproduce(
     check_device(compute.device)
     made = network(found.network, recipe.seed, init)
     split = found.source.split(place, workers=compute.processes)
+    if isinstance(found.source, Published):  # not only when all is learnt
+        found.source.check(place, made.form)
     checkpoint = out / f"{found.name}.checkpoint.pt"
     trained = fit(made, split, recipe, compute, checkpoint, progress, init=init)
     full = experiment(found.name).recipe.steps

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from care_runtime import tiff
+from care_runtime import omeset, tiff
 from care_runtime.axes import canonical
 from care_runtime.errors import TrainingError
+from care_runtime.tiffcheck import quiet
 from care_training.pairs import Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from care_runtime.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Picture:
     path
         TIFF file.
     axes
-        Letters of CZYX for the dimensions that the file holds.
+        Letters of CZYX for the dimensions that the file holds, unless it names its
+        channels itself.
     channel
         The one to take, if the file holds several images as channels.
     channels
@@ -52,17 +56,48 @@ class Picture:
         TrainingError
             If it has another number of channels.
         """
-        image = tiff.read(self.path, self.axes)
+        image = self._source().read()
         pixels: NDArray[Any] = canonical(image.pixels, image.axes)[0, 0]
-        if self.channels not in (None, len(pixels)):
-            msg = (
-                f"expected {self.channels} channels, in the order {self.axes}, in "
-                f"{self.path}, found {len(pixels)} of shape {image.pixels.shape}"
-            )
-            raise TrainingError(msg)
         if self.channel is not None:
             pixels = pixels[self.channel : self.channel + 1]
         return pixels if "Z" in self.axes else pixels[:, 0]
+
+    def shape(self) -> tuple[int, ...]:
+        """Look at its size (C, [Z,] Y, X); no pixel is read. See `read` for errors."""
+        source = self._source()
+        sizes = dict(zip(source.axes, source.shape, strict=True))
+        if self.channel is not None:
+            sizes["C"] = 1
+        return tuple(sizes.get(x, 1) for x in "CZYX" if x != "Z" or "Z" in self.axes)
+
+    def _source(self) -> Source:
+        """Open the file, and require its channels."""
+        source = tiff.source(self.path, self.axes)
+        own = _own_axes(self.path) if "C" in self.axes else self.axes
+        if own != self.axes and set(own) == set(self.axes):
+            named = tiff.source(self.path, own)
+            if self.channels in (None, _channels(named)):
+                source = named
+        found = _channels(source)
+        if self.channels not in (None, found):
+            msg = (
+                f"expected {self.channels} channels, in the order {self.axes}, in "
+                f"{self.path}, found {found} of shape {source.shape}: fetch the data "
+                "again, or save it with its axes named"
+            )
+            raise TrainingError(msg)
+        return source
+
+
+def _channels(source: Source) -> int:
+    return source.shape[source.axes.index("C")] if "C" in source.axes else 1
+
+
+def _own_axes(path: Path) -> str:
+    """Read how a file names its axes; planes that were saved as a movie are planes."""
+    with quiet(), omeset.opened(path) as tif:
+        letters = str(tif.series[0].axes)
+    return letters if "Z" in letters else letters.replace("T", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +135,49 @@ class Case:
             )
             raise TrainingError(msg)
         low, high = self.low.read(), self.high.read()
-        if low.shape[-2:] != high.shape[-2:]:
+        _require_one_field(self.low.path, low.shape, self.high.path, high.shape)
+        return Pair(self.name, low, high)
+
+    def check(self, step: int = 0) -> None:
+        """Look at the sizes of both images, as far as there are two; no pixel is read.
+
+        Parameters
+        ----------
+        step
+            See `CasePairs`.
+
+        Raises
+        ------
+        FileError, AxesError
+            If one cannot be read.
+        TrainingError
+            If they do not show the same.
+        """
+        low = self.low.shape()
+        if self.high is None:
+            return
+        high = self.high.shape()
+        _require_one_field(self.low.path, low, self.high.path, high)
+        if len(low) != len(high):  # a projection
+            return
+        inside = 0 < step * (low[1] - 1) < high[1]
+        if low[1] != high[1] and not inside:
             msg = (
-                f"expected {self.low.path} and {self.high.path} to show one field, "
-                f"found planes of {low.shape[-2:]} and {high.shape[-2:]} pixels: fetch "
-                "the data again"
+                f"expected {self.low.path} and {self.high.path} to show one stack, "
+                f"found {low[1]} and {high[1]} planes: fetch the data again"
             )
             raise TrainingError(msg)
-        return Pair(self.name, low, high)
+
+
+def _require_one_field(
+    low: Path, low_shape: tuple[int, ...], high: Path, high_shape: tuple[int, ...]
+) -> None:
+    if low_shape[-2:] != high_shape[-2:]:
+        msg = (
+            f"expected {low} and {high} to show one field, found planes of "
+            f"{low_shape[-2:]} and {high_shape[-2:]} pixels: fetch the data again"
+        )
+        raise TrainingError(msg)
 
 
 class CasePairs(Sequence[Pair]):

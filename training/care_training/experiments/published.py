@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from care_training.baselines import Baseline
     from care_training.card import Facts
     from care_training.datasets import Archive, Case
+    from care_training.form import Form
     from care_training.measure import Measure
 
 SEED = 2018
@@ -160,6 +162,47 @@ class Published:
                 raise TrainingError(msg)
             found[condition] = _spread(scored, self.most)
         return found
+
+    def check(self, folder: Path, form: Form) -> None:
+        """Look at all test stacks before hours of training; no pixel is read.
+
+        Parameters
+        ----------
+        folder
+            Of the data sets.
+        form
+            Of the network that is to restore them.
+
+        Raises
+        ------
+        FileError, AxesError
+            If one is damaged, or has other axes.
+        TrainingError
+            If stacks or ground truths are missing, or they do not fit each other or
+            the network.
+        """
+        if self._judged_by_stacks:
+            self.tests(folder)
+        if self.read is None:
+            return
+        cases = self._cases(folder)
+        if self.shown and self.shown not in cases:
+            msg = (
+                f"expected test stacks of {self.shown}, of which the sample is, in "
+                f"{self._place(folder)}, found {', '.join(cases)}: fetch the archive "
+                "again"
+            )
+            raise TrainingError(msg)
+        for case in chain.from_iterable(cases.values()):
+            case.check(self.step)
+            channels = case.low.shape()[0]
+            if form.channels_in not in (1, channels):
+                msg = (
+                    f"expected {form.channels_in} channels in {case.low.path}, which "
+                    f"the network restores together, found {channels}: fetch the "
+                    "archive again"
+                )
+                raise TrainingError(msg)
 
     def sample(self, folder: Path) -> Sample:
         """Cut a sample out of the test data, or take a patch."""
