@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -9,13 +10,14 @@ import stat
 import tarfile
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from care_runtime.errors import FileError
-from care_training.datasets import Archive, edmond, examples, fetch
+from care_training.datasets import Archive, edmond, examples, fetch, record
 from care_training.datasets import archive as module
 
 FILES = {
@@ -154,6 +156,8 @@ def test_a_file_that_changes_is_noticed(source, data, published):
     with pytest.raises(FileError, match="damaged or was replaced") as caught:
         fetch(one, data)
     assert ("as it was published" in str(caught.value)) == published
+    assert ("registry.txt" in str(caught.value)) != published
+    assert ("take a newer care-zoo" in str(caught.value)) == published
 
 
 def test_a_server_that_changes_its_file_is_noticed(source, data):
@@ -213,6 +217,64 @@ def test_a_damaged_archive_is_not_recorded(source, data, name):
         fetch(archive(source / name), data)
     assert set(contents(data)) == {name}
     assert [p.name for p in data.iterdir()] == [name]
+
+
+def tarred(path, members, end):
+    """Write a tar of some members that has its end, or is cut where one begins."""
+    with io.BytesIO() as packed:
+        with tarfile.open(fileobj=packed, mode="w") as whole:
+            for name in members:
+                whole.addfile(tarfile.TarInfo(name), io.BytesIO())
+        content = packed.getvalue() if end else packed.getvalue()[: 512 * len(members)]
+    if path.suffix != ".tar":
+        content = gzip.compress(content)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["Set.tar.gz", "Set.tar"])
+def test_a_tar_without_its_end_is_damaged(source, data, name):
+    tarred(source / name, ["a.tif", "b.tif"], end=True)
+    assert set(contents(fetch(archive(source / name), data))) == {"a.tif", "b.tif"}
+    other = source / f"Other{name}"
+    tarred(other, ["a.tif", "b.tif"], end=False)
+    with pytest.raises(FileError, match=r"damaged one \(its end is missing\)"):
+        fetch(archive(other), data)
+    assert not (data / other.name.partition(".")[0]).exists()
+    assert len((data / "registry.txt").read_text().splitlines()) == 1
+
+
+def test_a_compressed_tar_is_read_to_its_checksum(source, data):
+    path = source / "Set.tar.gz"
+    tarred(path, ["a.tif"], end=True)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(FileError, match="damaged one"):
+        fetch(archive(path), data)
+
+
+@pytest.mark.parametrize("name", ["Set.tar.gz", "Set.tar", "Set.zip"])
+@pytest.mark.parametrize("members", [[], ["folder/", "._a.tif"]])
+def test_an_archive_without_files_is_refused(source, data, name, members):
+    if name.endswith("zip"):
+        pack(source / name, dict.fromkeys(members, b""))
+    else:
+        kept = [member for member in members if not member.endswith("/")]
+        tarred(source / name, kept, end=True)
+    with pytest.raises(FileError, match=r"expected files in .* found none"):
+        fetch(archive(source / name), data)
+    assert not (data / "registry.txt").exists()
+    assert not (data / "Set").exists()
+
+
+def test_a_hash_is_recorded_once_by_all(data):
+    """Threads and processes take turns, and none overwrites another's line."""
+    names = [f"{number}.zip" for number in range(8)] * 4
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: record.add(data, name, "0" * 64, None), names))
+    lines = (data / "registry.txt").read_text().splitlines()
+    assert len(lines) == 8
+    assert set(record.read(data)) == set(names)
+    record.add(data, "0.zip", "1" * 64, None)  # the first one counts
+    assert record.read(data)["0.zip"] == "0" * 64
 
 
 @pytest.mark.parametrize(

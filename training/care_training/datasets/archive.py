@@ -100,11 +100,14 @@ def fetch(archive: Archive, folder: Path, *, progress: Any = None) -> Path:
         _download(archive, expected, folder, progress)
     found = sha256(file)
     if expected not in (None, found):
-        known = "as it was published" if archive.sha256 else "as it was first fetched"
+        known, anew = "as it was published", "take a newer care-zoo"
+        if not archive.sha256:
+            known = "as it was first fetched"
+            anew = f"remove its line from {folder / record.NAME} too"
         msg = (
             f"expected {file} {known}, of sha256 {expected}, found {found}: the file "
             "is damaged or was replaced. Delete it and fetch it again; if the data "
-            f"were published anew, remove its line from {folder / record.NAME} too"
+            f"were published anew, {anew}"
         )
         raise FileError(msg)
     if not target.is_dir():

@@ -25,6 +25,9 @@ VALIDATION = 0.05
 
 FILE = "data_label.npz"
 
+MEND = "save it again with an entry 'axes', such as 'SCZYX'"
+"""What a person can do whose file does not say what its dimensions are."""
+
 DEFAULT_AXES = {3: "SYX", 4: "SCYX", 5: "SCZYX"}
 """What the dimensions of inputs are where a file does not say."""
 
@@ -147,7 +150,7 @@ def load(
         msg = f"{path}: {error}"
         raise TrainingError(msg) from error
     if "S" not in letters or "T" in letters:
-        msg = f"expected the axes of {path} among SCZYX with S, found {letters}"
+        msg = f"expected the axes of {path} among SCZYX with S, found {letters}: {MEND}"
         raise TrainingError(msg)
     patches = shape[letters.index("S")]
     used = patches if count is None else count
@@ -169,14 +172,14 @@ def _axes(path: Path, dimensions: int) -> str:
         except (FileError, ValueError) as error:
             msg = (
                 f"expected the axes of {path} as one text, found that they cannot be "
-                f"read ({error}): give axes, such as SCZYX"
+                f"read ({error}): {MEND}"
             )
             raise TrainingError(msg) from error
         return found.decode() if isinstance(found, bytes) else str(found)
     if dimensions not in DEFAULT_AXES:
         msg = (
             f"expected 3 to 5 dimensions in {path}, which names no axes, found "
-            f"{dimensions}: give axes, such as SCZYX"
+            f"{dimensions}: {MEND}"
         )
         raise TrainingError(msg)
     return DEFAULT_AXES[dimensions]
@@ -195,7 +198,7 @@ def _projected(path: Path, low: NDArray[Any], high: NDArray[Any], axes: str) -> 
     if high.ndim != len(letters) or not (alike and whole):
         msg = (
             f"expected targets of the size of the inputs {low.shape} ({axes}), or "
-            f"without Z, in {path}, found {high.shape}: give the axes of the inputs"
+            f"without Z, in {path}, found {high.shape}: {MEND}, for the inputs"
         )
         raise TrainingError(msg)
     return one and "Z" in axes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from care_runtime.download import locked
 from care_runtime.errors import FileError
-from care_runtime.files import written
+from care_runtime.files import unwritable, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +41,25 @@ def read(folder: Path) -> dict[str, str]:
 
 
 def add(folder: Path, name: str, sha256: str, address: str | None) -> None:
-    """Record the hash of a file; a folder's record is replaced as a whole."""
+    """Record the hash of a file, unless it has one; processes take turns.
+
+    Raises
+    ------
+    FileError
+        If a line is damaged, or the record cannot be locked or written.
+    """
     path = folder / NAME
-    before = path.read_text("utf-8") if path.is_file() else ""
     line = " ".join(x for x in (name, f"sha256:{sha256}", address) if x)
-    with written(path) as partial:
-        partial.write_text(f"{before}{line}\n", "utf-8")
+    try:
+        with locked(path):
+            if name in read(folder):
+                return
+            before = path.read_text("utf-8") if path.is_file() else ""
+            if before and not before.endswith("\n"):
+                before += "\n"
+            with written(path) as partial:
+                partial.write_text(f"{before}{line}\n", "utf-8")
+    except FileError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error

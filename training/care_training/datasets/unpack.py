@@ -45,8 +45,8 @@ def unpack(archive: Path, target: Path) -> None:
     Raises
     ------
     FileError
-        If the archive is damaged or of another kind, a member would lie outside the
-        folder or is a link or device, or the files cannot be written.
+        If the archive is damaged, empty or of another kind, a member would lie outside
+        the folder or is a link or device, or the files cannot be written.
     """
     ends = {"prefix": f".{target.name}.", "suffix": ".part"}
     try:
@@ -55,6 +55,9 @@ def unpack(archive: Path, target: Path) -> None:
         raise unwritable(target, error) from error
     try:
         _extract(archive, partial)
+        if not any(path.is_file() for path in partial.rglob("*")):
+            msg = f"expected files in {archive}, found none: fetch it again"
+            raise FileError(msg)
         partial.chmod(0o755)  # a temporary folder is its owner's alone
         if not target.is_dir():  # another process may have been faster
             partial.rename(target)
@@ -90,6 +93,19 @@ def _extract(archive: Path, folder: Path) -> None:
                 raise _outside(archive, member.name)
             if not _foreign(member.name):
                 tarred.extract(member, folder, filter="data")
+        _require_end(tarred)
+
+
+def _require_end(tarred: tarfile.TarFile) -> None:
+    """Refuse a tar that just stops: one that is cut between two members reads well."""
+    file = tarred.fileobj
+    assert file is not None
+    file.seek(tarred.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        msg = "its end is missing"
+        raise tarfile.ReadError(msg)
+    while file.read(1 << 20):  # to the checksum of a compressed one
+        pass
 
 
 def _foreign(name: str) -> bool:
