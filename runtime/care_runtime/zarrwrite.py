@@ -224,9 +224,11 @@ def _codec(compress: str | None, version: int) -> Any:
 
         gzip = compress == "zlib"
         return numcodecs.Zlib(6) if gzip else numcodecs.Blosc("zstd", 5, 1)
-    from zarr.codecs import GzipCodec, ZstdCodec
+    from zarr.codecs import ZstdCodec
 
-    return GzipCodec(level=6) if compress == "zlib" else ZstdCodec(level=3)
+    from care_runtime.zarrpack import Gzip
+
+    return Gzip(level=6) if compress == "zlib" else ZstdCodec(level=3)
 
 
 def _fill(array: Any, pixels: NDArray[Any], axes: str) -> list[tuple[float, float]]:
