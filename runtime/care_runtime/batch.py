@@ -27,6 +27,7 @@ from care_runtime.errors import (
 )
 from care_runtime.mixed import Mixed
 from care_runtime.npy import PIPE
+from care_runtime.overlap import Read
 from care_runtime.partial import EVERY, Part, Partial, changed
 from care_runtime.places import check, room_for
 from care_runtime.plain import flat
@@ -81,6 +82,9 @@ def run(
     try:
         head = _head(restorer, source, chosen)
         places = places_.named(_specs(restorer)[0], target, chosen)
+        read = Read.of([source, *chosen.inputs.values()])
+        for place in places.values():
+            read.require_apart(place)
         number = identity.digest(head) if head else None
         if chosen.resume and number and places_.are_done(places, number):
             places_.sweep(places)
@@ -92,8 +96,7 @@ def run(
         if head and target != PIPE:
             partial = Partial(target, head, every=every)
             partial.open(resume=chosen.resume)
-            if chosen.resume or partial.note:
-                places_.sweep(places)
+        places_.sweep(places)
         with warnings.catch_warnings(record=True) as caught:
             for kind in NOTED:
                 warnings.simplefilter("always", kind)

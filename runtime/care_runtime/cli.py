@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -38,11 +37,15 @@ def demo(own: str | None, axes: str | None, output: str, device: str) -> None:
     from care_runtime import demo as demo_
     from care_runtime import reading, report
 
+    folder, own_one = reading.local(output), None
+    if own is not None:
+        place = reading.place(own)
+        demo_.require_apart(place, folder)
+        own_one = reading.read(place, axes), None
     restorer = care_runtime.load(demo_.MODEL, device=device)
-    own_one = (reading.read(reading.place(own), axes), None) if own else None
     low, truth = own_one or demo_.sample()
     try:
-        shown = demo_.show(restorer, low, truth, Path(output))
+        shown = demo_.show(restorer, low, truth, folder)
     except (ImageError, AxesError) as error:
         msg = f"{own or 'the sample'}: {error}"
         raise type(error)(msg) from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from care_runtime import picture, store, tiff
 from care_runtime.errors import SpecError
+from care_runtime.overlap import Read
 from care_runtime.score import Scores, score
 
 if TYPE_CHECKING:
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
 
     from care_runtime.image import Image
     from care_runtime.package import Package
+    from care_runtime.reading import Place
     from care_runtime.restore import Restorer
 
 MODEL = "denoise_widefield"
+
+PICTURE, RESTORED = "care_demo.png", "care_demo_restored.tif"
+"""What the files are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,18 @@ def _truth(package: Package) -> Path:
     raise SpecError(msg)
 
 
+def require_apart(own: Place, folder: Path) -> None:
+    """Refuse to replace a person's own image.
+
+    Raises
+    ------
+    OptionError
+        If it is what one of the files in the folder would be.
+    """
+    for name in (PICTURE, RESTORED):
+        Read.of([own]).require_apart(folder / name)
+
+
 def show(restorer: Restorer, low: Image, truth: Image | None, folder: Path) -> Shown:
     """Restore an image and write the restoration and a picture of it.
 
@@ -75,7 +92,7 @@ def show(restorer: Restorer, low: Image, truth: Image | None, folder: Path) -> S
     """
     restored = restorer(low)
     shown = [low, restored.images[restored.main]] + ([truth] if truth else [])
-    made = Shown(folder / "care_demo.png", folder / "care_demo_restored.tif")
+    made = Shown(folder / PICTURE, folder / RESTORED)
     tiff.write(
         made.restored, restored.images[restored.main], description=restored.provenance
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from care_runtime import files, npy, omeset
 from care_runtime.errors import FileError, OptionError
+from care_runtime.overlap import Read
 from care_runtime.reading import SUFFIXES, TIFFS, ZARR, kind
 from care_runtime.vendor import PLUGINS
 from care_runtime.writing import UNWRITTEN, WRITTEN
@@ -89,8 +90,8 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
     Raises
     ------
     OptionError
-        If two would go to one place, one would replace its own source, or the name is
-        that of a kind of image that is not written.
+        If two would go to one place, one would replace its own source or lie in it, or
+        the name is that of a kind of image that is not written.
     """
     named = out == npy.PIPE or out.suffix.lower() in WRITTEN
     named = named and (out.suffix.lower() in ZARR or not files.is_folder(out))
@@ -115,12 +116,7 @@ def targets(sources: Sequence[Place], out: Path) -> list[Path]:
         msg = f"two images would go to {twice}: restore them into folders of their own"
         raise OptionError(msg)
     for file, place in zip(sources, places, strict=True):
-        both = isinstance(file, Path) and files.exists(place) and files.exists(file)
-        if both and place.samefile(file):
-            msg = (
-                f"{place} would replace the image it is made from: name another output"
-            )
-            raise OptionError(msg)
+        Read.of([file]).require_apart(place)
     return places
 
 

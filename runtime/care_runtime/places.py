@@ -10,6 +10,7 @@ from care_runtime import files, identity, saving
 from care_runtime.errors import FileError, OptionError
 from care_runtime.npy import PIPE
 from care_runtime.output import SAMPLES
+from care_runtime.overlap import Read
 from care_runtime.readout import Draw
 from care_runtime.writing import files_of, require_place
 
@@ -43,16 +44,10 @@ def check(
         With the file that would be lost.
     """
     taken: dict[Path, Place] = {}
-    named_ = (*sources, *others)
-    read = [file for file in named_ if isinstance(file, Path) and file != PIPE]
-    known = {file.resolve() for file in read}
-    # Where names differ in nothing but small and capital letters, they may be one file.
-    numbers = {_number(file) for file in read} - {None}
+    read = Read.of((*sources, *others))
     for file, target in zip(sources, targets, strict=True):
         for place in set(named(spec, target, chosen).values()):
-            if place.resolve() in known or _number(place) in numbers:
-                msg = f"{place} would replace an image to restore: name another output"
-                raise OptionError(msg)
+            read.require_apart(place)
             if place in taken:
                 msg = (
                     f"images made of {taken[place]} and {file} would both go to "
@@ -60,15 +55,6 @@ def check(
                 )
                 raise OptionError(msg)
             taken[place] = file
-
-
-def _number(file: Path) -> tuple[int, int] | None:
-    """Tell files apart, whatever they are called; None for what is not there."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if found.st_ino else None
 
 
 def named(spec: Spec, target: Path, chosen: Options) -> dict[str, Path]:
@@ -123,5 +109,5 @@ def _said(place: Path, places: Mapping[str, Path]) -> str | None:
 def sweep(places: Mapping[str, Path]) -> None:
     """Remove what a run that was killed left while it wrote its files."""
     for place in dict.fromkeys(places.values()):
-        for file in files_of(place):
+        for file in files_of(place) if place != PIPE else ():
             files.sweep(file)

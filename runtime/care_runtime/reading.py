@@ -38,8 +38,34 @@ BEGINNINGS = {
 
 
 def place(name: str) -> Place:
-    """Read what a person wrote: an address stays one, all else is a path."""
+    """Read what a person wrote: an address stays one, all else is a path.
+
+    Raises
+    ------
+    OptionError
+        If it is empty: as a path, that would be the current folder.
+    """
+    if not name:
+        msg = "expected the name of an image or folder, found an empty one: name one"
+        raise OptionError(msg)
     return name if "://" in name else Path(name)
+
+
+def local(name: str) -> Path:
+    """Read where results go, which is no address.
+
+    Raises
+    ------
+    OptionError
+        If it is one, or empty.
+    """
+    if "://" in name:
+        msg = (
+            f"expected a file or folder of this machine, found the address {name}: "
+            "results are written to disks alone; copy them from there"
+        )
+        raise OptionError(msg)
+    return Path(place(name))
 
 
 def kind(where: Place) -> str:

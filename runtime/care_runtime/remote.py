@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from care_runtime import dask, parallel, reading, saving
+from care_runtime import places as places_
 from care_runtime.batch import NOTED, Options, Result
 from care_runtime.errors import (
     AxesError,
@@ -17,6 +18,7 @@ from care_runtime.errors import (
     FileError,
     OptionError,
 )
+from care_runtime.overlap import Read, real
 from care_runtime.writing import holds, require_place
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Remote:
         """Plan the restoration of what is selected of a file."""
         selection = chosen.selection
         found = reading.source(
-            source.resolve() if isinstance(source, Path) else source,
+            real(source) if isinstance(source, Path) else source,
             chosen.axes,
             series=selection.series,
             prefer_z="Z" in self.package.spec.input.letters,
@@ -133,7 +135,7 @@ def run(
             for kind in NOTED:
                 warnings.simplefilter("always", kind)
             check([source], [target], chosen)
-            places = _places(remote, target, chosen)
+            places = _places(remote, source, target, chosen)
             lazy = remote.lazy(source, chosen)
             _require_axes(lazy, target)
             told = _written(lazy, places, client, chosen, progress)
@@ -169,16 +171,21 @@ def run(
     )
 
 
-def _places(remote: Remote, target: Path, chosen: Options) -> dict[str, Path]:
+def _places(
+    remote: Remote, source: Place, target: Path, chosen: Options
+) -> dict[str, Path]:
     """Decide where images go, and refuse places that are taken."""
     readouts = chosen.trust.readouts(remote.package.spec)
     ids = [*dict.fromkeys(chosen.outputs), *(readout.id for readout in readouts)]
     places = saving.places(target.absolute(), ids, join=False)
+    read = Read.of([source])
     for place in places.values():
+        read.require_apart(place)
         if place.exists() and not chosen.overwrite:
             msg = f"{place} exists already: give --overwrite to replace it"
             raise FileError(msg)
         require_place(place, chosen.form)
+    places_.sweep(places)
     return places
 
 

@@ -158,7 +158,7 @@ def restore(
         option = "--dask" if dask else "--watch"
         msg = f"expected no --input with {option}, found both: leave out {option}"
         raise OptionError(msg)
-    named, out = [reading.place(name) for name in inputs], _local(output)
+    named, out = [reading.place(name) for name in inputs], reading.local(output)
     folders = watch_.folders(named, out) if watch else ()
     pace = watch_.Pace(interval, settle)
     files = [] if watch else finding.sources(named)
@@ -210,17 +210,6 @@ def restore(
         click.echo("\n".join(table.lines(results)))
     if any(result.status == "failed" for result in results):
         sys.exit(1)
-
-
-def _local(output: str) -> Path:
-    """Read where results go, which is no address."""
-    if "://" in output:
-        msg = (
-            f"expected a file or folder of this machine, found the address {output}: "
-            "results are written to disks alone; copy them from there"
-        )
-        raise OptionError(msg)
-    return Path(output)
 
 
 def _chosen(options: dict[str, Any]) -> Options:

@@ -23,6 +23,7 @@ from care_runtime import finding, omeset, reading, writing
 from care_runtime.arrival import incomplete, mark
 from care_runtime.batch import Options, Result
 from care_runtime.errors import OptionError
+from care_runtime.overlap import real
 from care_runtime.result import unbegun
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def folders(inputs: Sequence[Place], output: Path) -> tuple[Path, ...]:
     if output.suffix.lower() in writing.WRITTEN or output.is_file():
         msg = f"expected a folder as output of --watch, found {output}"
         raise OptionError(msg)
-    if any(output.resolve() == folder.resolve() for folder in found):
+    if any(real(output) == real(folder) for folder in found):
         msg = f"expected another folder than {output}, which is watched, as output"
         raise OptionError(msg)
     return tuple(found)

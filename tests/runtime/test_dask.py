@@ -370,6 +370,9 @@ def test_a_cluster_writes_the_file_that_one_process_writes(
     told: list[tuple[int, int]] = []
     client.run(networks, forget=True)
     model_ = remote.Remote(package, device="cpu")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait(60)
+    (tmp_path / f".far_scale.zarr.{dead.pid}.part").mkdir()
     found = remote.run(
         model_,
         client,
@@ -397,6 +400,8 @@ def test_a_cluster_writes_the_file_that_one_process_writes(
     assert set(client.run(networks).values()) == {1}
     again = remote.run(model_, client, movie, tmp_path / "far.zarr", chosen)
     assert "--overwrite" in str(again.error)
+    inside = remote.run(model_, client, movie, movie / "inner.zarr", chosen)
+    assert "lies in an image" in str(inside.error)
 
 
 def test_a_damaged_image_leaves_nothing(

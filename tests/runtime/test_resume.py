@@ -642,7 +642,10 @@ def test_killed_between_two_files(
     assert content(target.parent) == content(tmp_path / "whole")
 
 
-def test_leftovers_of_the_dead_are_swept(restorer: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resume", [False, True])
+def test_leftovers_of_the_dead_are_swept(
+    restorer: Make, tmp_path: Path, resume: bool
+) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait(60)
     source = write(tmp_path / "a.tif", noise("YX", Y=40, X=50))
@@ -654,7 +657,7 @@ def test_leftovers_of_the_dead_are_swept(restorer: Make, tmp_path: Path) -> None
     other = folder / f".b.zarr.{os.getppid()}.part"  # of a process that runs
     other.write_text("half")
     target = folder / "b.zarr"
-    assert run(restorer("identity2d"), source, target, resume=True).status == "done"
+    assert run(restorer("identity2d"), source, target, resume=resume).status == "done"
     assert sorted(p.name for p in folder.iterdir()) == [other.name, "b.zarr"]
 
 
