@@ -10,15 +10,19 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import onnx
 import pytest
 import tifffile
 from click.testing import CliRunner
 
 import care_zoo
+from care_runtime import bundle, sources, store
 from care_runtime import package as package_
-from care_runtime import sources, store
 from care_runtime.cli import main as care_run
+from care_runtime.engine import Engine
 from care_runtime.errors import CareError, ExportError, FileError, SourceWarning
+from care_runtime.verify import verify
+from care_training import edition, half
 from care_training.cli import main as care_train
 from care_training.publish import publish
 
@@ -38,10 +42,10 @@ def version(folder: Path, name: str, version: str) -> Path:
     place = folder / version / name
     shutil.copytree(care_zoo.MODELS / MODEL, place)
     text = (place / "rdf.yaml").read_text("utf-8")
-    assert text.count("version: 1.0.0") == 1
-    (place / "rdf.yaml").write_text(
-        text.replace("version: 1.0.0", f"version: {version}"), "utf-8"
-    )
+    for old, new in ((": 1.0.0\n", f": {version}\n"), (f": {MODEL}\n", f": {name}\n")):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (place / "rdf.yaml").write_text(text, "utf-8")
     return place
 
 
@@ -102,9 +106,9 @@ def test_a_version_is_never_replaced(served: Served, tmp_path: Path) -> None:
     (again / "README.md").write_text("other")
     with pytest.raises((ExportError, FileError), match=r"1\.9\.0") as error:
         publish(served.folder, [again])
-    assert "raise config.care.version" in str(error.value)
+    assert "raise its version (--version X.Y.Z, or config.care.v" in str(error.value)
     (served.folder / "registry.txt").unlink()  # not even if the list is lost
-    with pytest.raises(ExportError, match=r"raise config\.care\.version"):
+    with pytest.raises(ExportError, match="raise its version"):
         publish(served.folder, [again])
     before.pop(served.folder / "registry.txt")
     assert {p: p.read_bytes() for p in before} == before
@@ -117,6 +121,69 @@ def test_names_that_are_none(tmp_path: Path, name: str) -> None:
     with pytest.raises(CareError):
         publish(tmp_path / "zoo", [place / name])
     assert not (tmp_path / "zoo" / "registry.txt").exists()
+
+
+def test_a_copy_has_the_name_of_its_description(tmp_path: Path) -> None:
+    """Else its card would tell how to use another model, and caches mix them up."""
+    copy = tmp_path / "t2"
+    shutil.copytree(care_zoo.MODELS / MODEL, copy)
+    result = run(care_train, "publish", tmp_path / "zoo", copy)
+    assert result.exit_code == 1
+    assert f"'t2', in the rdf.yaml of a package, found '{MODEL}'" in result.stderr
+    assert "rename the folder, or mend the name" in result.stderr
+    assert not (tmp_path / "zoo" / "registry.txt").exists()
+    text = (copy / "rdf.yaml").read_text("utf-8")
+    for name in ("t2", "t2 model"):  # which `fit` calls it
+        (copy / "rdf.yaml").write_text(text.replace(f": {MODEL}\n", f": {name}\n"))
+        assert publish(tmp_path / name, [copy])[0].name == "t2"
+
+
+def test_a_model_that_was_trained_again(tmp_path: Path) -> None:
+    zoo, place = tmp_path / "zoo", version(tmp_path, "mine", "1.0.0")
+    assert run(care_train, "publish", zoo, place).exit_code == 0
+    (place / "README.md").write_text("trained again")
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    result = run(care_train, "publish", zoo, place)
+    assert result.exit_code == 1
+    assert "--version X.Y.Z" in result.stderr
+    result = run(care_train, "publish", zoo, place, "--version", "1.1.0")
+    assert result.exit_code == 0, result.output
+    assert {path: path.read_bytes() for path in place.iterdir()} == before
+    found = store.locate("mine", zoo=str(zoo))
+    assert found.version == "1.1.0"
+    model = onnx.load(str(found.onnx))  # whose hash was looked at
+    said = {each.key: each.value for each in model.metadata_props}
+    assert json.loads(said["care_spec"])["config"]["care"]["version"] == "1.1.0"
+    old = onnx.load(str(place / "model.onnx"))
+    assert model.graph.SerializeToString() == old.graph.SerializeToString()
+    assert verify(found, Engine(found.onnx, "cpu")).passed
+    assert store.locate("mine@1.0.0", zoo=str(zoo)).version == "1.0.0"
+    words = ("publish", zoo, place, "--version", "1.2.0", "--fp16")
+    result = run(care_train, *words)
+    assert result.exit_code == 0, result.output
+    assert store.locate("mine", zoo=str(zoo)).version == "1.2.0+fp16"
+
+
+def test_variants_of_another_version(tmp_path: Path) -> None:
+    place, _ = half.add(care_zoo.MODELS / MODEL, tmp_path / "a" / MODEL)
+    found = edition.renew(place.folder, tmp_path / "b" / MODEL, "2.0.0")
+    assert found.version == "2.0.0+fp16"
+    bundle.check(found)
+    network = onnx.load(str(found.network(["mean"], "fp16")))
+    (said,) = (each.value for each in network.metadata_props if each.key == "care_spec")
+    assert json.loads(said)["config"]["care"]["version"] == "2.0.0+fp16"
+
+
+@pytest.mark.parametrize("text", ["1", "1.0", "v1.0.0", "1.0.0+fp16", "01.0.0", ""])
+def test_versions_that_are_none(tmp_path: Path, text: str) -> None:
+    words = ("publish", tmp_path / "zoo", care_zoo.MODELS / MODEL, "--version", text)
+    result = run(care_train, *words)
+    assert result.exit_code == 2
+    assert "expected a version X.Y.Z" in result.stderr
+    result = run(care_train, "publish", tmp_path / "zoo", "--version", "1.1.0")
+    assert result.exit_code == 2
+    assert "expected a PACKAGE that gets the --version" in result.stderr
+    assert not (tmp_path / "zoo").exists()
 
 
 def test_a_damaged_package_is_not_published(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import os
 import shutil
+import subprocess
 import sys
 import threading
 from functools import partial
@@ -286,6 +288,36 @@ def test_the_commands(tmp_path: Path) -> None:
     result = run(care_train, "key", file, "--no-password")
     assert result.exit_code == 1
     assert "no key is ever replaced" in result.stderr
+
+
+def test_nobody_to_ask_for_a_password(tmp_path: Path) -> None:
+    file, zoo = tmp_path / "zoo.key", tmp_path / "zoo"
+    publishing = ("publish", zoo, care_zoo.MODELS / MODEL, "--sign", file)
+
+    def alone(*words: Any, said: str = "") -> Any:
+        """Run it in a session that has no terminal."""
+        code = "from care_training.cli import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", code, *map(str, words)],
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+            env={k: v for k, v in os.environ.items() if k != "CARE_ZOO_PASSWORD"},
+        )
+
+    result = alone("key", file)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "set CARE_ZOO_PASSWORD, or give --no-password" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+    assert alone("key", file, said="secret\n").returncode == 0
+    result = alone(*publishing)
+    assert result.returncode == 2
+    assert result.stderr.rstrip().endswith("found none: set CARE_ZOO_PASSWORD")
+    assert not zoo.exists()
+    assert alone(*publishing, said="secret\n").returncode == 0
 
 
 def test_a_signed_zoo_stays_signed(zoo: Path, pair: Pair) -> None:

@@ -95,6 +95,8 @@ def signer(path: Path, ask: Callable[[], str]) -> Callable[[bytes], bytes]:
         secret = library.SecretKey.from_bytes(path.read_bytes())
         if secret.is_encrypted():
             secret.decrypt(os.environ.get(PASSWORD) or ask())
+    except OptionError:  # of who was to be asked
+        raise
     except (OSError, ValueError) as error:
         msg = (
             f"expected a secret key of minisign in {path}, and its password, found "

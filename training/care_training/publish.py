@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the index; a reader ignores keys that it does not know."""
 
-RAISE = "raise config.care.version in {}/rdf.yaml"
+RAISE = "raise its version (--version X.Y.Z, or config.care.version in its rdf.yaml)"
 """What mends a version that is taken."""
 
 
@@ -95,8 +95,8 @@ def publish(
     Raises
     ------
     ExportError
-        If another package was published under the same version; a name is none; or
-        the zoo is signed, and would not be any more.
+        If another package was published under the same version; a name is none, or
+        not the one in the description; or the zoo is signed, and would not be any more.
     """
     if sign is None and (folder / signature.NAME).is_file():
         msg = (
@@ -144,11 +144,12 @@ def _add(folder: Path, place: Path, entries: dict[str, Entry]) -> Entry:
                 f"._+-, found {entry.file!r}: rename {place}, or mend its version"
             )
             raise FileError(msg)
+        _require_name(found, entry.name)
         ours = {own.file: own.sha256 for own in sources.own()}
         if ours.get(entry.file, digest) != digest:
             msg = (
                 f"expected {entry.file} as it came with care-zoo, found another one, "
-                f"which care-run refuses: {RAISE.format(place)}"
+                f"which care-run refuses: {RAISE}"
             )
             raise ExportError(msg)
         target = folder / entry.file
@@ -156,13 +157,29 @@ def _add(folder: Path, place: Path, entries: dict[str, Entry]) -> Entry:
         if before not in (None, digest):
             msg = (
                 f"expected a new version of {entry.name}, found another package "
-                f"published as {entry.version}: {RAISE.format(place)}"
+                f"published as {entry.version}: {RAISE}"
             )
             raise ExportError(msg)
         if not target.is_file():
             with written(target) as partial:
                 shutil.copyfile(archive, partial)
     return entry
+
+
+def _require_name(found: Package, name: str) -> None:
+    """Refuse a copy under another name than its card and description say.
+
+    Descriptions need five letters, so that ``fit`` adds a word to shorter names; those
+    of other projects have titles.
+    """
+    said = found.spec.name
+    if found.spec.care is None or said in (name, f"{name} model"):
+        return
+    msg = (
+        f"expected the name of its folder, {name!r}, in the rdf.yaml of a package, "
+        f"found {said!r}: rename the folder, or mend the name in rdf.yaml and README.md"
+    )
+    raise ExportError(msg)
 
 
 def _published(target: Path, entry: Entry | None) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
 import click
 
+from care_runtime.errors import OptionError
 from care_training import options
 
 if TYPE_CHECKING:
@@ -47,34 +49,63 @@ WEB_ASSETS = click.option(
     is_flag=True,
     help="Add networks in half precision for GPUs, if they do the same.",
 )
+@click.option("--version", help="X.Y.Z that each PACKAGE gets, instead of its own.")
 def publish(
     folder: Path,
     packages: tuple[Path, ...],
     web_assets: Path | None,
     sign: Path | None,
     fp16: bool,
+    version: str | None,
 ) -> None:
     """Lay out the zoo in DIR for any web server, or add each PACKAGE to it.
 
     Without a PACKAGE, all models of the checkout are published. What was published once
-    is never replaced. The gallery, index.html, shows the models of this call. Packages
-    of --fp16 have a version of their own, as 1.0.0+fp16, and need a truth beside their
-    sample, on which both networks are compared.
+    is never replaced: a model that was trained again needs a newer --version. The
+    gallery, index.html, shows the models of this call. Packages of --fp16 have a
+    version of their own, as 1.0.0+fp16, and need a truth beside their sample, on which
+    both networks are compared.
     """
     from care_runtime.package import read_folder
     from care_training import gallery, zoo
     from care_training import publish as publish_
 
+    if version is not None:
+        _require_version(version, packages)
     chosen = packages or zoo.packages()
     signer = _signer(sign) if sign else None
     with tempfile.TemporaryDirectory() as scratch:
-        laid = _halved(chosen, pathlib.Path(scratch)) if fp16 else chosen
+        laid: Sequence[Path] = chosen
+        if version is not None:
+            laid = _renewed(laid, pathlib.Path(scratch), version)
+        if fp16:
+            laid = _halved(laid, pathlib.Path(scratch))
         models = publish_.publish(folder, laid, signer)
         shown = [read_folder(place) for place in laid if place.is_dir()]
         gallery.write(shown, folder, web_assets=web_assets)
     for model in models:
         click.echo(f"{model.file} sha256:{model.sha256}")
     click.echo(f"{folder}: {len(models)} package(s); serve it, and give --zoo ADDRESS")
+
+
+def _require_version(version: str, packages: Sequence[Path]) -> None:
+    """Refuse a version that is none, or that the whole checkout would get."""
+    from care_training import edition
+
+    edition.require_version(version)
+    if not packages:
+        msg = "expected a PACKAGE that gets the --version, found none: name its folder"
+        raise OptionError(msg)
+
+
+def _renewed(packages: Sequence[Path], scratch: Path, version: str) -> list[Path]:
+    """Copy packages, and give them another version."""
+    from care_training import edition
+
+    return [
+        edition.renew(place, scratch / str(i) / place.resolve().name, version).folder
+        for i, place in enumerate(packages)
+    ]
 
 
 def _halved(packages: Sequence[Path], scratch: Path) -> list[Path]:
@@ -95,9 +126,39 @@ def _signer(path: Path) -> Callable[[bytes], bytes]:
     from care_training import keys
 
     def password() -> str:
-        return str(click.prompt(f"Password of {path}", hide_input=True, err=True))
+        return _asked(f"Password of {path}", f"set {keys.PASSWORD}")
 
     return keys.signer(path, password)
+
+
+def _asked(question: str, otherwise: str, *, twice: bool = False) -> str:
+    """Ask for a password, or read it where there is no terminal.
+
+    Raises
+    ------
+    OptionError
+        If there is nothing to read.
+    """
+    if _terminal():
+        return str(
+            click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True)
+        )
+    answer = sys.stdin.readline().rstrip("\r\n")
+    if not answer:
+        msg = f"expected a terminal to ask for a password, found none: {otherwise}"
+        raise OptionError(msg)
+    return answer
+
+
+def _terminal() -> bool:
+    """Tell whether a person can be asked, who need not be behind the standard input."""
+    if sys.stdin.isatty():
+        return True
+    try:
+        with pathlib.Path("/dev/tty").open("rb"):
+            return True
+    except OSError:
+        return False
 
 
 @click.command()
@@ -112,10 +173,8 @@ def key(path: Path, no_password: bool) -> None:
 
     password = ""
     if not no_password and not (password := os.environ.get(keys.PASSWORD, "")):
-        asked = click.prompt(
-            "Password for it", hide_input=True, confirmation_prompt=True, err=True
-        )
-        password = str(asked)
+        way = f"set {keys.PASSWORD}, or give --no-password"
+        password = _asked("Password for it", way, twice=True)
     public = keys.make(path, password)
     click.echo(f"{path}: keep it secret. Give everybody the public key, with the zoo:")
     click.echo(f"CARE_ZOO_KEY={public}")
