@@ -126,9 +126,10 @@ def name(
 def _renamed(axes: str, shape: tuple[int, ...], where: str, asked: str) -> Naming:
     """Use the letters asked for, without more single dimensions than they leave."""
     named = asked.upper()
+    shown = axes if "C" in axes else axes.replace("S", "C")  # S are colours in TIFF
     holds = (
-        f"{where} holds an array of shape {shape} that names its axes {axes}: give one "
-        "letter for each dimension"
+        f"{where} holds an array of shape {shape} that names its axes {shown}: give "
+        "one letter for each dimension"
     )
     if len(set(named)) < len(named) or not set("YX") <= set(named) <= set(AXES):
         msg = (

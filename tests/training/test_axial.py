@@ -32,7 +32,7 @@ def test_a_stack_as_sharp_along_z_is_not_blurred(factor):
 
 def test_noise_does_not_tell():
     noise = np.random.default_rng(0).normal(size=(2, 20, 32, 32))
-    assert axial_blur(noise, 4.0) == pytest.approx(4 / 2.355)
+    assert axial_blur(noise, 4.0) is None
 
 
 def test_units_do_not_matter():

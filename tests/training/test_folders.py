@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from care_runtime.errors import FileError, TrainingError
+from care_runtime.errors import FactorWarning, FileError, TrainingError
 from care_training import folders as folders_
-from care_training.folders import find, read, shifts
+from care_training.folders import find, read, volumes
 from care_training.pairs import Pair
+from care_training.shift import shifts
 
 
 def test_images_are_paired_by_name(folders):
@@ -82,6 +83,42 @@ def test_pixels_that_are_no_numbers_are_named(folders):
     tifffile.imwrite(folders / "low" / "field2.tif", image)
     with pytest.raises(TrainingError, match=r"field2\.tif.*NaN"):
         read(find(folders / "low", folders / "high"), "YX")
+
+
+def test_a_target_may_have_one_channel_without_saying(folders):
+    image = np.arange(2 * 96 * 80, dtype=np.uint16).reshape(2, 96, 80)
+    for path in (folders / "low").iterdir():
+        tifffile.imwrite(path, image, photometric="minisblack")
+    pairs = read(find(folders / "low", folders / "high"), "CYX")
+    assert {(p.low.shape, p.high.shape) for p in pairs} == {((2, 96, 80), (1, 96, 80))}
+
+
+def test_a_factor_that_is_not_that_of_the_file_is_told(tmp_path):
+    stack = np.zeros((6, 20, 20), np.uint16)
+    voxel = {"PhysicalSizeZ": 1.0, "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata={"axes": "ZYX", **voxel})
+    with pytest.warns(FactorWarning, match="4 pixels apart.*--factor says 3"):
+        volumes(tmp_path, "ZYX", 3)
+    assert volumes(tmp_path, "ZYX", 4.05)[0].low.shape == (1, 6, 20, 20)
+
+
+def test_colours_are_named_as_channels(folders):
+    for path in (folders / "low").iterdir():
+        tifffile.imwrite(path, np.zeros((96, 80, 3), np.uint8), photometric="rgb")
+    with pytest.raises(TrainingError, match="names its axes YXC"):
+        read(find(folders / "low", folders / "high"), "YX")
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+def test_shifts_are_those_of_any_unit(pairs, unit):
+    moved = np.roll(pairs[0].low, (2, -1), axis=(1, 2)).astype(np.float64)
+    pair = Pair("a", unit * moved, unit * pairs[0].high.astype(np.float64))
+    assert shifts([pair])[0].pixels == pytest.approx((2, -1), abs=0.3)
+
+
+def test_what_is_flat_has_no_shift(pairs):
+    pair = Pair("a", np.full_like(pairs[0].low, 7), pairs[0].high)
+    assert shifts([pair])[0].distance == 0
 
 
 @pytest.mark.parametrize("moved", [(0, 0), (3, -5), (-2, 0)])

@@ -191,7 +191,7 @@ def test_stacks_are_judged_as_deep_as_they_are(tmp_path):
 def test_an_ensemble_and_its_recalibration(tmp_path):
     folder = write(tmp_path, "planes")
     options = ("--axes", "YX", "--probabilistic", "--ensemble", "2", "--patch", "32,32")
-    found = fit(folder, *options)
+    found = fit(folder, *options, "--recalibrate")
     image = np.random.default_rng(1).poisson(50, (45, 67))
     made = check(found, image, "YX", (45, 67))
     outputs = made.outputs
@@ -217,12 +217,22 @@ def test_an_ensemble_and_its_recalibration(tmp_path):
     assert len(report["calibration"]) == 2
     assert (folder / "judged" / "calibration.png").stat().st_size > 1000
     again = package.read_folder(folder / "judged" / "model")
-    said = again.spec.care.training["recalibration"]
-    factor = float(said.split()[2].rstrip(","))
+    # The package says what its network does, and no more what it did before.
+    old, new = (p.spec.care.training["recalibration"] for p in (found, again))
+    before, after = (float(said.split()[2].rstrip(",")) for said in (old, new))
     scaled = care_runtime.load(again, device="cpu")(image, "YX", dtype="float32")
     np.testing.assert_allclose(
-        scaled.outputs["member_scale"], factor * outputs["member_scale"], rtol=1e-4
+        scaled.outputs["member_scale"],
+        after / before * outputs["member_scale"],
+        rtol=1e-3,
     )
+    card, fresh = ((p.folder / "README.md").read_text("utf-8") for p in (found, again))
+    assert "## Calibration" in card
+    assert "measures it on others" in card
+    assert "## Calibration" not in fresh
+    assert fresh.count("## Recalibration") == 1
+    assert f"taken times {after:g}," in fresh
+    assert "calibration error before" not in again.spec.care.training
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from care_training import networks, train
+from care_training import networks, schedule, train
 from care_training.checkpoint import State
 from care_training.patches import Patches
 from care_training.projection import ProjectionConfig
@@ -82,7 +82,7 @@ def test_the_plateau_schedule_is_that_of_keras(tiny, monkeypatch):
         improved = keras.best is None or loss < keras.best
         best = epoch if improved else best  # ModelCheckpoint(save_best_only=True)
         keras.on_epoch_end(loss)
-        assert train._rate(state, recipe) == keras.rate
+        assert schedule.rate(state, recipe) == keras.rate
         assert train._chosen(state, recipe)["head.bias"].item() == best
     assert keras.rate <= RATE / 16
 

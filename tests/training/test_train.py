@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from care_runtime.errors import RecipeError, TrainingError
-from care_training import networks, train
+from care_training import networks, schedule, train
 from care_training.isotropic import IsotropicConfig
 from care_training.patches import Patches
 from care_training.recipe import RECIPES, Recipe, get_recipe
@@ -38,8 +38,12 @@ def test_training_is_seeded(pairs, name):
     assert not np.array_equal(weights(a), weights(c))
 
 
+@pytest.mark.parametrize(("often", "left"), [(60.0, 4), (0.0, 3)])
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_resumed_run_equals_an_unbroken_one(pairs, name, tmp_path):
+def test_a_resumed_run_equals_an_unbroken_one(
+    pairs, name, often, left, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(train, "KEPT", often)
     recipe = get_recipe(name, **SHORT)
     unbroken, history = run(pairs, recipe)
 
@@ -47,7 +51,7 @@ def test_a_resumed_run_equals_an_unbroken_one(pairs, name, tmp_path):
         pass
 
     def stop(state):
-        if state.step == 9:  # one step after a checkpoint
+        if state.step == 9:  # one step after that of a validation
             raise Stopped
 
     checkpoint = tmp_path / "run.pt"
@@ -57,7 +61,7 @@ def test_a_resumed_run_equals_an_unbroken_one(pairs, name, tmp_path):
     resumed, again = run(
         pairs, recipe, checkpoint=checkpoint, progress=lambda s: steps.append(s.step)
     )
-    assert steps == [9, 10, 11, 12]
+    assert steps == [9, 10, 11, 12][-left:]
     np.testing.assert_array_equal(weights(unbroken), weights(resumed))
     assert history == again
 
@@ -119,7 +123,7 @@ def test_the_plateau_schedule_halves_after_ten_stale_validations(pairs):
     rates = []
     for _ in range(21):
         train._validate(state, recipe, [(low, high)], train.nullcontext(), 0.0)
-        rates.append(train._rate(state, recipe))
+        rates.append(schedule.rate(state, recipe))
     assert rates == [1.0] * 9 + [0.5] * 10 + [0.25] * 2
 
 
@@ -129,7 +133,7 @@ def test_the_cosine_schedule_ends_at_zero(tiny):
     rates = []
     for step in range(1000):
         state.step = step
-        rates.append(train._rate(state, recipe))
+        rates.append(schedule.rate(state, recipe))
     assert max(rates) == pytest.approx(recipe.learning_rate, rel=0.1)
     assert rates[0] < 0.02 * recipe.learning_rate
     assert rates[-1] < 1e-5 * recipe.learning_rate

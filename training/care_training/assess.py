@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from care_training import (
     networks,
     plot,
     sample,
+    spacing,
 )
 from care_training.calibration import Calibration, foreground
 from care_training.pairs import require_contrast
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
     from care_runtime.restore import Restorer
     from care_training.evaluate import Evaluation
     from care_training.pairs import Pair
+
+
+REPLACED = {"network", "recalibration", "calibration error before"}
+"""Facts of a model that are no longer true when it was calibrated anew."""
+
+CALIBRATION = re.compile(r"^## (?:Calib|Recalib)ration\n.*?(?=^#|\Z)", re.M | re.S)
+"""Sections of a card about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,8 @@ def assess(
         projected="Z" in found.spec.input.letters and "Z" not in letters,
         factor=care.resample.factor if care.resample else 1.0,
     )
+    if care.resample:
+        pairs, _ = spacing.registered(pairs, care.resample.factor)
     fields = sorted({pair.field or pair.name for pair in pairs})
     if recalibrate and len(fields) < 2:
         msg = (
@@ -120,7 +131,7 @@ def assess(
         fitted = [pair for pair in pairs if (pair.field or pair.name) in first]
         judged = [pair for pair in pairs if (pair.field or pair.name) not in first]
         pixels = foreground(restorer, judged, target=target)
-        curves["as trained"] = pixels.calibration()
+        curves["as it is"] = pixels.calibration()
         if recalibrate:
             factor = round(foreground(restorer, fitted, target=target).factor(), 4)
             curves[f"scales times {factor:g}"] = pixels.calibration(factor)
@@ -143,6 +154,7 @@ def _rescaled(
     """Export a model again, with all its scales taken times a factor."""
     network = fit.network(networks.read(export.read_config(old)), 0, old)
     network = networks.rescaled(network, factor)
+    total = networks.unet_config(network.config).recalibration
     care = supported(old.spec)
     spec = describe.describe(
         network.form,
@@ -156,14 +168,17 @@ def _rescaled(
     spec = replace(spec, about={**spec.about, **about})
     before, after = (curve.error for curve in curves.values())
     facts = {
-        **{k: v for k, v in care.training.items() if k != "network"},
-        "recalibration": f"scales times {factor:g}, fitted on {len(fitted)} images",
+        **{k: v for k, v in care.training.items() if k not in REPLACED},
+        "recalibration": f"scales times {total:g}, fitted on {len(fitted)} images",
         "calibration": {"error before": round(before, 4), "error": round(after, 4)},
     }
-    text = (old.folder / "README.md").read_text("utf-8").rstrip()
-    text += f"\n\n## Recalibration\n\nAll scales are taken times {factor:g}, fitted on "
-    text += f"{len(fitted)} images; on others the calibration error went from "
-    text += f"{before:.3f} to {after:.3f}.\n"
+    text = CALIBRATION.sub("", (old.folder / "README.md").read_text("utf-8")).rstrip()
+    text += (
+        "\n\n## Recalibration\n\n![Accuracy against confidence](calibration.png)\n\n"
+        f"All scales are taken times {total:g}, which is {factor:g} times what they "
+        f"were, fitted on {len(fitted)} images; on others the calibration error went "
+        f"from {before:.3f} to {after:.3f}.\n"
+    )
 
     def fill(_: Restorer) -> export.Contents:
         return export.Contents(sample.read(old), text, facts, curves)

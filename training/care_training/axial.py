@@ -22,11 +22,8 @@ CLEAR = 3.0
 WIDEST = 3.0
 """Greatest full width at half maximum, in distances of planes: 2.355 sigma / factor."""
 
-UNKNOWN = 1.0
-"""The same where a stack does not tell: planes that just touch."""
 
-
-def axial_blur(volume: NDArray[Any], factor: float) -> float:
+def axial_blur(volume: NDArray[Any], factor: float) -> float | None:
     """Estimate the Gaussian by which a stack is blurred along Z more than along X.
 
     Tissue has no preferred direction, or is taken to have none: then, at each frequency
@@ -43,17 +40,17 @@ def axial_blur(volume: NDArray[Any], factor: float) -> float:
 
     Returns
     -------
-    float
+    float or None
         Standard deviation in lateral pixels: 0 where Z is as sharp as X, and no wider
-        than `WIDEST`. Detail that the planes are too far apart to hold looks sharper
-        than it is, so that the estimate is rather too small than too large.
+        than `WIDEST`; None where the stack does not tell. Detail that
+        the planes are too far apart to hold looks sharper than it is, so that the
+        estimate is rather too small than too large.
     """
-    touching = factor / 2.355
     found = [_channel(channel, factor) for channel in volume]
     known = [value for value in found if value is not None]
     if not known:
-        return UNKNOWN * touching
-    return min(float(np.sqrt(np.mean(known))), WIDEST * touching)
+        return None
+    return min(float(np.sqrt(np.mean(known))), WIDEST * factor / 2.355)
 
 
 def _channel(volume: NDArray[Any], factor: float) -> float | None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from skimage.registration import phase_cross_correlation
 
 from care_runtime import axes as axes_
 from care_runtime import finding, pixels, reading
 from care_runtime.axes import canonical
-from care_runtime.errors import CareError, FileError, TrainingError
+from care_runtime.errors import (
+    AxesError,
+    CareError,
+    FactorWarning,
+    FileError,
+    TrainingError,
+)
 from care_runtime.files import unwritable
+from care_runtime.options import AGREEMENT
 from care_runtime.resample import stretched
-from care_training.evaluate import comparable
 from care_training.pairs import Pair
 
 if TYPE_CHECKING:
@@ -24,32 +30,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SHIFT = 1.0
-"""Pixels between the two images of a pair from which on a user should know."""
+    from care_runtime.image import Image
 
 NEEDED = 500 << 20
 """Bytes of free disk that checkpoints and a package take at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """How far the low image of a pair lies from the high one.
-
-    Parameters
-    ----------
-    name
-        Of the pair.
-    pixels
-        Along each space axis, [Z,] Y, X.
-    """
-
-    name: str
-    pixels: tuple[float, ...]
-
-    @property
-    def distance(self) -> float:
-        """Length in pixels."""
-        return float(np.linalg.norm(self.pixels))
 
 
 def find(low: Path, high: Path) -> list[tuple[Path, Path]]:
@@ -105,8 +89,9 @@ def read(
     files
         Low and high image of each pair.
     axes
-        Letters of STCZYX. Samples (S) are fields of their own; time points (T) show the
-        same field, so they are never split between training and validation.
+        Letters of STCZYX; a high image may lack C. Samples (S) are fields of their own;
+        time points (T) show the same field, so they are never split between training
+        and validation.
     projected
         Whether the high images lack Z.
     factor
@@ -120,7 +105,7 @@ def read(
     pairs = []
     for low, high in files:
         flat = axes.upper().replace("Z", "") if projected else axes
-        images = [_image(low, axes), _image(high, flat)]
+        images = [_image(low, axes), _image(high, flat, "C")]
         _check_shapes(low, high, images, projected=projected, factor=factor)
         pairs += _frames(low.stem, *images, volume="Z" in axes.upper(), flat=projected)
     channels = {(pair.low.shape[0], pair.high.shape[0]) for pair in pairs}
@@ -131,11 +116,16 @@ def read(
     return pairs
 
 
-def volumes(place: Path, axes: str) -> list[Pair]:
+def volumes(place: Path, axes: str, factor: float) -> list[Pair]:
     """Read the volumes (C, Z, Y, X) of a folder, or of one file.
 
     Samples and time points are volumes of their own; time points show the same field.
     There is nothing to pair them with: both images of each are the volume.
+
+    Warns
+    -----
+    FactorWarning
+        If the voxels of one are not `factor` times as long along Z as along X.
 
     Raises
     ------
@@ -146,7 +136,9 @@ def volumes(place: Path, axes: str) -> list[Pair]:
     """
     found: list[Pair] = []
     for path in map(Path, finding.sources([place])):
-        image = _image(path, axes)
+        source = _read(path, axes)
+        _check_factor(path, source, factor)
+        image = _canonical(path, source, axes)
         found += _frames(path.stem, image, image, volume=True, flat=False)
     channels = sorted({len(volume.low) for volume in found})
     if len(channels) > 1:
@@ -196,15 +188,52 @@ def equally_deep(pairs: Sequence[Pair]) -> list[Pair]:
     return deeper
 
 
-def _image(path: Path, axes: str) -> NDArray[Any]:
+def _check_factor(path: Path, image: Image, factor: float) -> None:
+    sizes = [image.voxel.get(axis) for axis in "ZX"]
+    if not all(sizes):
+        return
+    ratio = sizes[0] / sizes[1]  # type: ignore[operator]
+    if abs(ratio / factor - 1) > AGREEMENT:
+        msg = (
+            f"{path}: planes are {ratio:.4g} pixels apart, as its voxel sizes say, but "
+            f"--factor says {factor:g}, which the network learns: give the right one"
+        )
+        warnings.warn(msg, FactorWarning, stacklevel=3)
+
+
+def _image(path: Path, axes: str, optional: str = "") -> NDArray[Any]:
+    """Read an image; one letter of its axes may be missing."""
+    try:
+        return _canonical(path, _read(path, axes), axes)
+    except TrainingError as error:
+        less = axes.upper().replace(optional, "") if optional else axes
+        if less == axes or not isinstance(error.__cause__, AxesError):
+            raise
+        try:
+            return _canonical(path, _read(path, less), less)
+        except TrainingError:
+            raise error from None
+
+
+def _read(path: Path, axes: str) -> Image:
     try:
         image = reading.read(path, axes)
         pixels.check(image.pixels)
+    except CareError as error:
+        raise _named(path, error) from error
+    return image
+
+
+def _canonical(path: Path, image: Image, axes: str) -> NDArray[Any]:
+    try:
         return canonical(image.pixels, axes_.check(axes, image.pixels.shape))
     except CareError as error:
-        text = str(error)
-        msg = text if str(path) in text else f"{path}: {text}"
-        raise TrainingError(msg) from error
+        raise _named(path, error) from error
+
+
+def _named(path: Path, error: CareError) -> TrainingError:
+    text = str(error)
+    return TrainingError(text if str(path) in text else f"{path}: {text}")
 
 
 def _frames(
@@ -223,24 +252,6 @@ def _frames(
         for s in range(samples)
         for t in range(times)
     ]
-
-
-def shifts(pairs: Sequence[Pair]) -> list[Shift]:
-    """Measure the shift within each pair by phase correlation, to 0.1 pixels.
-
-    Stacks are compared with their projection by their maximum.
-    """
-    return [Shift(pair.name, _shift(pair)) for pair in pairs]
-
-
-def _shift(pair: Pair) -> tuple[float, ...]:
-    images = comparable(pair), pair.high
-    low, high = (image[0].astype(np.float32) for image in images)
-    # Without normalization by magnitude: noise would drown the structure.
-    found, _, _ = phase_cross_correlation(
-        low - low.mean(), high - high.mean(), upsample_factor=10, normalization=None
-    )
-    return tuple(float(pixel) for pixel in found)
 
 
 def check_disk(folder: Path) -> None:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from care_training.train import Progress
 
 
+FITTED = (
+    "Its scales were fitted on the images that the calibration error is measured on: "
+    "`care-train evaluate` measures it on others."
+)
+"""A limit of models that were recalibrated."""
+
+
 def train(
     request: Request,
     prepared: Prepared,
@@ -60,7 +67,7 @@ def _about(request: Request, prepared: Prepared) -> card.Facts:
     degradation = prepared.degradation
     if degradation is not None:
         origin = "the user's own, semi-synthetic"
-        source = "measured on them" if request.blur is None else "as asked for"
+        source = _source(request.blur, degradation.blur)
         data = (
             f"{count} volumes of {low!r}: lateral planes, blurred along X (Gaussian, "
             f"sigma {degradation.sigma:.2f} pixels, {source}) and subsampled by "
@@ -73,12 +80,28 @@ def _about(request: Request, prepared: Prepared) -> card.Facts:
             f"{count} image pairs of the user's folders {low!r} and "
             f"{request.high.name!r}."
         )
+        if prepared.interpolated:
+            data += (
+                " Planes of the targets were interpolated to where the input is "
+                "stretched to."
+            )
     return card.Facts(
         origin=origin,
         data=data,
         licence="the user's own",
-        limits=("It was trained for one microscope, sample and light dose.",),
+        limits=(
+            "It was trained for one microscope, sample and light dose.",
+            *((FITTED,) if request.recalibrate else ()),
+        ),
     )
+
+
+def _source(asked: float | None, used: float | None) -> str:
+    if asked is not None:
+        return "as asked for"
+    if used is not None:
+        return "measured on them"
+    return "assumed, for planes that just touch, as it could not be measured"
 
 
 def own_sample(split: Split) -> Sample:

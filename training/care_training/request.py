@@ -10,7 +10,7 @@ import numpy as np
 
 from care_runtime import store
 from care_runtime.errors import OptionError, RecipeError, TrainingError
-from care_training import export, folders, networks, pairs
+from care_training import export, folders, networks, pairs, shift, spacing, start
 from care_training.axial import axial_blur
 from care_training.degrade import Degradation
 from care_training.kind import Kind
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from care_runtime.package import Package
     from care_training.compute import Compute
-    from care_training.folders import Shift
     from care_training.form import Form
     from care_training.networks import Config
     from care_training.pairs import Pair, Split
     from care_training.recipe import Recipe
+    from care_training.shift import Shift
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+\-() ]{0,63}")
 """What any file system accepts."""
@@ -104,6 +104,8 @@ class Prepared:
         Package to start from.
     degradation
         What was done to lateral planes, for an isotropic network.
+    interpolated
+        Whether planes of the targets were, for an upsampling one; see `spacing`.
     """
 
     split: Split
@@ -112,6 +114,7 @@ class Prepared:
     config: Config
     init: Package | None = None
     degradation: Degradation | None = None
+    interpolated: bool = False
 
 
 def prepare(request: Request) -> Prepared:
@@ -140,14 +143,16 @@ def prepare(request: Request) -> Prepared:
     export.require_place(request.out / request.name)
     check_device(request.compute.device)
     folders.check_disk(request.out)
-    degradation = None
+    degradation, interpolated = None, False
     if request.kind.isotropic is None:
-        found = _read(request)
+        found, interpolated = _read(request)
     else:
         found, degradation = _degraded(request, request.kind.isotropic)
     pairs.require_contrast(found)
     init = store.locate(request.init) if request.init else None
-    config = _config(request, found, init)
+    channels = found[0].low.shape[0], found[0].high.shape[0]
+    asked = request.kind.config(request.axes, channels, request.architecture)
+    config = start.architecture(asked, request.architecture, init)
     form = networks.form(config)
     recipe = _with_patch(request.recipe.for_form(form), form, found)
     if not request.recipe.patch:
@@ -157,8 +162,8 @@ def prepare(request: Request) -> Prepared:
     split = pairs.split(found, patch=recipe.patch, seed=recipe.seed)
     # A block of an image may have none, where the whole image has some.
     pairs.require_contrast((*split.training, *split.validation))
-    shifts = [] if form.planes else folders.shifts(found)
-    return Prepared(split, shifts, recipe, config, init, degradation)
+    shifts = [] if form.planes else shift.shifts(found)
+    return Prepared(split, shifts, recipe, config, init, degradation, interpolated)
 
 
 def _degraded(request: Request, factor: float) -> tuple[list[Pair], Degradation]:
@@ -170,15 +175,18 @@ def _degraded(request: Request, factor: float) -> tuple[list[Pair], Degradation]
     if blur is not None and not 0 <= blur < float("inf"):
         msg = f"expected a --blur of 0 pixels or more, found {blur:g}"
         raise OptionError(msg)
-    volumes = folders.volumes(request.low, request.axes)
+    volumes = folders.volumes(request.low, request.axes, factor)
     if blur is None:
-        blur = float(np.median([axial_blur(v.low, factor) for v in volumes]))
+        measured = [axial_blur(v.low, factor) for v in volumes]
+        known = [sigma for sigma in measured if sigma is not None]
+        blur = float(np.median(known)) if known else None
     degrade = Degradation(factor, blur)
     made = [replace(degrade(v.name, v.low), field=v.field) for v in volumes]
     return made, degrade
 
 
-def _read(request: Request) -> list[Pair]:
+def _read(request: Request) -> tuple[list[Pair], bool]:
+    """Read pairs, and tell whether the planes of their targets were interpolated."""
     kind = request.kind
     if request.high is None:
         msg = "expected --high, the folder of the targets, beside --low"
@@ -189,39 +197,16 @@ def _read(request: Request) -> list[Pair]:
         projected=kind.projection,
         factor=kind.upsample or 1.0,
     )
-    return folders.equally_deep(found) if kind.projection else found
-
-
-def _config(request: Request, found: Sequence[Pair], init: Package | None) -> Config:
-    """Decide the architecture: that of the model to start from, or as asked for."""
-    channels = found[0].low.shape[0], found[0].high.shape[0]
-    asked = request.kind.config(request.axes, channels, request.architecture)
-    if init is None:
-        return asked
-    if request.architecture:
-        names = ", ".join(f"--{name}" for name in request.architecture)
-        msg = f"{names} cannot change the network of --init: leave one of them out"
-        raise OptionError(msg)
-    config = networks.untuned(networks.read(export.read_config(init)))
-    forms = [networks.form(each) for each in (asked, config)]
-    compared = (
-        "space",
-        "restored",
-        "channels_in",
-        "channels_out",
-        "outputs",
-        "members",
-    )
-    needs, has = ({name: getattr(form, name) for name in compared} for form in forms)
-    wrong = {name: value for name, value in has.items() if needs[name] != value}
-    if wrong:
-        wanted = {name: needs[name] for name in wrong}
+    same = [pair.name for pair in found if np.array_equal(pair.low, pair.high)]
+    if same:
         msg = (
-            f"the images and options need a network with {wanted}, but that of --init "
-            f"has {wrong}: start from another model"
+            f"expected {same[0]} in better quality in {request.high}, found the same "
+            f"pixels as in {request.low}: name the folder of the targets as --high"
         )
         raise TrainingError(msg)
-    return config
+    if kind.upsample:
+        return spacing.registered(found, kind.upsample)
+    return folders.equally_deep(found) if kind.projection else found, False
 
 
 def _with_patch(recipe: Recipe, form: Form, found: Sequence[Pair]) -> Recipe:

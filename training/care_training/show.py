@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def images(prepared: Prepared) -> None:
     """Print what is trained on, what is held back, and shifts to know of."""
-    from care_training.folders import SHIFT
+    from care_training.shift import SHIFT
 
     split = prepared.split
     click.echo(
@@ -34,6 +34,18 @@ def images(prepared: Prepared) -> None:
         click.echo(
             f"lateral planes are blurred by a Gaussian of sigma "
             f"{prepared.degradation.sigma:.2f} pixels, to look like axial ones (--blur)"
+        )
+        if prepared.degradation.blur is None:
+            click.echo(
+                "warning: the volumes are too shallow or too noisy to measure how much "
+                "wider Z is blurred; planes are assumed to just touch: give --blur",
+                err=True,
+            )
+    if prepared.interpolated:
+        click.echo(
+            "planes of the high images lie at those of the low ones and between them; "
+            "they are interpolated to where the low images are stretched to, which is "
+            "from their first plane to their last"
         )
     if not prepared.shifts:
         return

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from care_runtime.errors import RecipeError, TrainingError
-from care_training import losses
+from care_training import losses, schedule
 from care_training.checkpoint import State, load, save
 from care_training.form import named
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from care_training.ready import AnyPatches
     from care_training.recipe import Recipe
 
-WARM_UP = 200
-"""Steps, and at most a tenth of all, over which the cosine schedule rises."""
-
 PATIENCE, FACTOR = 10, 0.5
 """Keras' ReduceLROnPlateau as CSBDeep sets it."""
+
+KEPT = 60.0
+"""Seconds of training after which a checkpoint is written, between validations too."""
 
 SHOWN = 20
 """Steps on a GPU between losses that are shown."""
@@ -97,7 +97,8 @@ def fit(
     precision
         ``"fp32"``, ``"bf16"`` (mixed), or ``"auto"``: bf16 on CUDA, fp32 elsewhere.
     checkpoint
-        File written at every validation and continued from where it exists.
+        File written at every validation, and once a minute, and continued from where it
+        exists: the network is the same as without the pause.
     data
         Digest of the images, by which a checkpoint knows whether it is theirs.
     workers
@@ -139,10 +140,11 @@ def fit(
         pin_memory=where.type == "cuda",
     )
     started, first, shown = time.monotonic(), state.step, math.nan
+    kept = started
     for low, high in batches:
         for group in optimizer.param_groups:
-            group["lr"] = _rate(state, recipe)
-            group["eps"] = _epsilon(state, recipe, group["betas"][1])
+            group["lr"] = schedule.rate(state, recipe)
+            group["eps"] = schedule.epsilon(state, recipe, group["betas"][1])
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             answers = named(network.form, network(low.to(where, non_blocking=True)))
@@ -154,10 +156,13 @@ def fit(
             _average(state, recipe.average)
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             _validate(state, recipe, held_back, autocast, loss.item())
-            if checkpoint is not None:
-                save(checkpoint, state, recipe, data, precision)
+            kept = -math.inf
+        now = time.monotonic()
+        if checkpoint is not None and now - kept > KEPT and math.isfinite(loss.item()):
+            save(checkpoint, state, recipe, data, precision)
+            kept = now
         if progress is not None:
-            pace = (time.monotonic() - started) / (state.step - first)
+            pace = (now - started) / (state.step - first)
             # A GPU has the next step begun meanwhile, unless it is asked for this loss.
             due = state.step % SHOWN == 0 or state.step in (first + 1, recipe.steps)
             if where.type == "cpu" or due:
@@ -212,26 +217,6 @@ def _to(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     low, high = patches.batch(step, size)
     return torch.from_numpy(low).to(where), torch.from_numpy(high).to(where)
-
-
-def _rate(state: State, recipe: Recipe) -> float:
-    """Learning rate of the next step."""
-    if recipe.schedule == "plateau":
-        return state.rate
-    warm = min(1.0, (state.step + 1) / min(WARM_UP, max(recipe.steps // 10, 1)))
-    fall = (1 + math.cos(math.pi * state.step / recipe.steps)) / 2
-    return recipe.learning_rate * warm * fall
-
-
-def _epsilon(state: State, recipe: Recipe, decay: float) -> float:
-    """Epsilon of the next step, for torch, which adds it to the corrected moment.
-
-    Keras adds it to the moment as it is, so that it counts more in early steps: 32
-    times in the first (Kingma and Ba 2015, the "epsilon hat" of section 2).
-    """
-    if not recipe.early_epsilon:
-        return recipe.adam_epsilon
-    return recipe.adam_epsilon / math.sqrt(1 - decay ** (state.step + 1))
 
 
 @torch.no_grad()
