@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import care_runtime
-from care_runtime.errors import FileError, SpecError
+from care_runtime.errors import FileError, OptionError, SpecError
 from care_runtime.verify import difference
 from care_training import csbdeep
 
@@ -96,20 +96,38 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 def test_only_a_projection_has_a_surface():
-    with pytest.raises(SpecError, match="no surface"):
+    with pytest.raises(OptionError, match="no surface"):
         csbdeep.read(ORACLE / "care2d", height="argmax")
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "factor", "words"),
+    ("name", "kind", "factor", "error", "words"),
     [
-        ("project", "IsotropicCARE", 4.0, "that of a projection"),
-        ("care2d", "ProjectionCARE", None, "not that of a projection"),
-        ("care3d", "UpsamplingCARE", None, "needs a --factor"),
-        ("care2d", "CARE", 2.0, "has no --factor"),
-        ("care2d", "StarDist", None, "UpsamplingCARE"),
+        ("project", "IsotropicCARE", 4.0, SpecError, "that of a projection"),
+        ("care2d", "ProjectionCARE", None, SpecError, "not that of a projection"),
+        ("care3d", "UpsamplingCARE", None, OptionError, "needs a --factor"),
+        ("care3d", "UpsamplingCARE", 0.0, OptionError, "1 or more, found 0"),
+        ("care2d", "CARE", 2.0, OptionError, "has no --factor"),
+        ("care2d", "StarDist", None, OptionError, "UpsamplingCARE"),
     ],
 )
-def test_a_class_that_does_not_fit_is_refused(name, kind, factor, words, tmp_path):
-    with pytest.raises(SpecError, match=words):
+def test_a_class_that_does_not_fit_is_refused(
+    name, kind, factor, error, words, tmp_path
+):
+    with pytest.raises(error, match=words):
         csbdeep.convert(csbdeep.read(ORACLE / name, kind), tmp_path, factor=factor)
+
+
+@pytest.mark.parametrize("percentiles", [(99.0, 2.0), (np.nan, 99.0), (-1.0, 200.0)])
+def test_percentiles_that_mean_nothing_are_refused(percentiles, tmp_path):
+    model = csbdeep.read(ORACLE / "care2d")
+    with pytest.raises(OptionError, match="rise between 0 and 100"):
+        csbdeep.convert(model, tmp_path, percentiles)
+
+
+def test_a_network_that_cannot_be_is_the_fault_of_its_file(tmp_path):
+    config = json.loads((ORACLE / "care2d" / "config.json").read_text("utf-8"))
+    config["unet_kern_size"] = 4
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(SpecError, match=r"config\.json.*found 4"):
+        csbdeep.read(tmp_path)

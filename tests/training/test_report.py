@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from care_runtime.errors import OptionError, TrainingError
+from care_runtime.errors import OptionError
 from care_runtime.score import Scores
 from care_training import describe, evaluate, fit, reproduce
 from care_training.baselines import GAUSSIAN, MAXIMUM
@@ -277,7 +277,7 @@ def test_what_cannot_be_reported_is_told(tmp_path, words, said):
 
 
 def test_recorded_images_must_be_given_and_have_no_seed(tmp_path):
-    with pytest.raises(TrainingError, match="--data"):
+    with pytest.raises(OptionError, match="--data"):
         report(Wish("denoise_widefield", tmp_path))
     with pytest.raises(OptionError, match="--seed"):
         report(Wish("denoise_widefield", tmp_path, data=tmp_path, seed=3))

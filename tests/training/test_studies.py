@@ -351,10 +351,13 @@ def test_what_does_not_suit_is_refused(setting, tmp_path):
     with pytest.raises(OptionError, match="1 or more"):
         replace(setting, images=0)
     for wrong in ({"steps": 0}, {"batch": 0}, {"patch": (0, 0)}):
-        with pytest.raises(TrainingError, match="1"):
-            _ = replace(setting, **wrong).recipe
-    with pytest.raises(TrainingError, match="--data"):
-        studies.Setting(reproduce.experiment("denoise_widefield"), tmp_path)
+        with pytest.raises(OptionError, match="1"):
+            studies.conduct("patches", replace(setting, **wrong))
+    bare = studies.Setting(reproduce.experiment("denoise_widefield"), tmp_path)
+    with pytest.raises(OptionError, match="--data"):
+        studies.conduct("patches", bare)
+    with pytest.raises(OptionError, match="expected an experiment"):
+        studies.conduct("factors", bare)
 
 
 def test_the_command_line_tells_the_table(setting, monkeypatch):

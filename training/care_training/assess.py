@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import care_runtime
 from care_runtime import store
 from care_runtime.contract import supported
-from care_runtime.errors import TrainingError
+from care_runtime.errors import OptionError, TrainingError
 from care_runtime.files import written
 from care_training import (
     describe,
@@ -93,10 +93,10 @@ def assess(
 
     Raises
     ------
+    OptionError
+        If the model predicts no distribution to recalibrate.
     TrainingError
-        If a truth has no contrast, the model predicts no distribution to recalibrate,
-        or there are fewer
-        than two fields to do so.
+        If a truth has no contrast, or there are fewer than two fields to recalibrate.
     """
     found = store.locate(model)
     care, letters = supported(found.spec), found.spec.outputs[0].letters
@@ -121,7 +121,7 @@ def assess(
             "expected a model that predicts a distribution to recalibrate, found "
             f"{found.spec.name!r}: train one with --probabilistic"
         )
-        raise TrainingError(msg)
+        raise OptionError(msg)
     restorer = care_runtime.load(found, device="cpu")
     scores = evaluate.evaluate(restorer, pairs)
     curves, package = {}, None

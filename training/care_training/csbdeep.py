@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime.care import Resample
-from care_runtime.errors import FileError, SpecError
+from care_runtime.errors import FileError, OptionError, RecipeError, SpecError
 from care_training import card, csbconfig, describe, export, keras
 from care_training.isotropic import Isotropic, IsotropicConfig
 from care_training.projection import Projection, ProjectionConfig
@@ -80,13 +80,15 @@ def read(folder: Path, kind: str = "CARE", height: Height = "") -> CSBDeepModel:
     ------
     FileError
         If a file is missing or cannot be read.
+    OptionError
+        If there is no such class, or it has no height map.
     SpecError
         If the model is of a kind that cannot be imported, or of another than said.
     """
     config = csbconfig.read(folder)
     if kind not in CLASSES:
         msg = f"expected a model of class {', '.join(CLASSES)}, found {kind!r}"
-        raise SpecError(msg)
+        raise OptionError(msg)
     if "proj_axis" in config and kind == "CARE":
         kind = "ProjectionCARE"
     if ("proj_axis" in config) != (kind == "ProjectionCARE"):
@@ -97,9 +99,13 @@ def read(folder: Path, kind: str = "CARE", height: Height = "") -> CSBDeepModel:
         raise SpecError(msg)
     if height and kind != "ProjectionCARE":
         msg = f"a model of class {kind} projects no surface: leave --height-map out"
-        raise SpecError(msg)
+        raise OptionError(msg)
     _require_axes(folder, config, kind)
-    network = _network(config, kind, height)
+    try:
+        network = _network(config, kind, height)
+    except RecipeError as error:
+        msg = f"{folder}/config.json: {error}"
+        raise SpecError(msg) from error
     # An isotropic model is fed planes with Z last, whatever it calls its axes.
     axes = "YXC" if kind == "IsotropicCARE" else str(config["axes"])
     keras.load(network, keras.layers(_weights_file(folder)), axes)
@@ -191,9 +197,16 @@ def convert(
 
     Raises
     ------
-    SpecError
-        If a factor is missing, or goes to a model that does not stretch.
+    OptionError
+        If a factor is missing, or goes to a model that does not stretch, or there are
+        no such percentiles.
     """
+    low, high = percentiles
+    if not 0 <= low < high <= 100:
+        msg = (
+            f"expected percentiles that rise between 0 and 100, found {low:g},{high:g}"
+        )
+        raise OptionError(msg)
     form = model.network.form
     spec = describe.describe(
         form,
@@ -206,7 +219,7 @@ def convert(
     shape = {"yx": (256, 256), "zyx": (32, 64, 64)}[form.space]
     if form.whole:
         shape = (describe.WHOLE, 128, 128)
-    low = np.stack(
+    image = np.stack(
         [Camera().expose(filaments(shape, rng), rng) for _ in range(form.channels_in)]
     )
     facts = card.Facts(
@@ -222,7 +235,7 @@ def convert(
 
     def fill(restorer: Restorer) -> export.Contents:
         text = card.card(model.name, restorer.spec, facts, {})
-        return export.Contents(Sample(low), text, {"origin": "imported"})
+        return export.Contents(Sample(image), text, {"origin": "imported"})
 
     return export.export(model.network, spec, fill, folder)
 
@@ -231,9 +244,12 @@ def _resample(kind: str, factor: float | None) -> Resample | None:
     if (factor is not None) != (kind in FACTOR):
         need = "needs a" if kind in FACTOR else "has no"
         msg = f"a model of class {kind} {need} --factor (of stretching along Z)"
-        raise SpecError(msg)
+        raise OptionError(msg)
     if factor is None:
         return None
+    if not 1 <= factor < float("inf"):
+        msg = f"expected a --factor of 1 or more, found {factor:g}"
+        raise OptionError(msg)
     if kind == "UpsamplingCARE":  # zooms integers in their own type
         return Resample("z", factor, "before", round=True)
     return Resample("z", factor, "after", cubic=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from care_runtime.care import Resample
 from care_runtime.errors import OptionError
+from care_runtime.image import AXES
 from care_training.ensemble import EnsembleConfig
 from care_training.isotropic import IsotropicConfig
 from care_training.projection import ProjectionConfig
@@ -91,8 +92,16 @@ class Kind:
         Raises
         ------
         OptionError
-            If it is missing.
+            If it is missing, or they are no axes of images.
         """
+        axes = axes.upper()
+        distinct = len(set(axes)) == len(axes)
+        if not distinct or not set("YX") <= set(axes) <= set(AXES):
+            msg = (
+                f"expected distinct letters of {AXES} as --axes, Y and X among them, "
+                f"found {axes!r}"
+            )
+            raise OptionError(msg)
         special = self.projection or self.upsample or self.isotropic
         if special and "Z" not in axes:
             msg = f"expected axes with Z, as ZYX, for a network of this kind: {axes!r}"

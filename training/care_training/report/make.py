@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import care_runtime
 from care_runtime import store
-from care_runtime.errors import OptionError, TrainingError
+from care_runtime.errors import OptionError
 from care_runtime.files import written
 from care_training import plot, reproduce
 from care_training.baselines import NAMED
@@ -151,7 +151,7 @@ def _judges(found: Experiment, wish: Wish) -> Judges:
         raise OptionError(msg)
     if wish.data is None and found.needs_data:
         msg = f"the images of {found.name} are not drawn: give their folder, --data"
-        raise TrainingError(msg)
+        raise OptionError(msg)
     source, place = found.source, wish.data or wish.out / "data"
     drawn = isinstance(source, Simulation)
     if wish.seed and not drawn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from care_runtime.errors import OptionError, TrainingError
+from care_runtime.errors import OptionError
 from care_training import reproduce
 from care_training.compute import Compute
 
@@ -61,13 +61,24 @@ class Setting:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             msg = f"expected one or more seeds, each once, found {self.seeds}"
             raise OptionError(msg)
-        if self.data is None and self.experiment.needs_data:
-            name = self.experiment.name
-            msg = f"the images of {name} are not drawn: give their folder, --data"
-            raise TrainingError(msg)
         if self.images is not None and self.images < 1:
             msg = f"expected 1 or more --images, found {self.images}"
             raise OptionError(msg)
+
+    def check(self) -> None:
+        """Refuse what would fail after the first images were drawn.
+
+        Raises
+        ------
+        OptionError
+            If the images are a person's to give and are not named, or a number of the
+            recipe means nothing.
+        """
+        if self.data is None and self.experiment.needs_data:
+            name = self.experiment.name
+            msg = f"the images of {name} are not drawn: give their folder, --data"
+            raise OptionError(msg)
+        _ = self.recipe  # raises
 
     @property
     def place(self) -> Path:

@@ -94,7 +94,7 @@ def conduct(
     ModelNotFoundError
         If there is no such study.
     OptionError
-        If it does not suit the experiment.
+        If it does not suit the experiment, or the setting makes no sense.
     """
     found = study(name)
     if not found.suits(setting.experiment):
@@ -103,6 +103,7 @@ def conduct(
             f"{setting.experiment.name}"
         )
         raise OptionError(msg)
+    setting.check()
     result = found.conduct(setting, tell or (lambda _: None))
     place = outcome.folder(setting.out / setting.experiment.name)
     file = outcome.write(result, place)
