@@ -249,6 +249,8 @@ def _image(part: Source, room: Scratch) -> Image:
         image = part.read(room)
         # A map would end the process if somebody cut the file short.
         return replace(image, pixels=np.array(image.pixels, subok=False))
+    if part.across:  # else the whole file would be read for every plane
+        return part.turned(room)
     return part.image(lazy.view(Cached(part)))
 
 

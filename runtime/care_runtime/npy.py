@@ -85,7 +85,24 @@ def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> So
         found = runs.read(path, array.offset, shape, array.dtype, part)
         return naming.image(found if back == 1 else found.transpose(), window)
 
-    return Source(where, naming.axes, naming.sizes, dtype, load, known)
+    across = isinstance(array, np.memmap) and not array.flags.c_contiguous
+    grid = naming.grid(_grid(array.shape, array.itemsize)) if across else ()
+    return Source(
+        where, naming.axes, naming.sizes, dtype, load, known, grid=grid, across=across
+    )
+
+
+def _grid(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Choose blocks that are long runs in an array of Fortran, and in one of C."""
+    grid = [1] * len(shape)
+    for axes in (range(len(shape)), reversed(range(len(shape)))):
+        run = itemsize
+        for axis in axes:
+            grid[axis] = max(grid[axis], min(shape[axis], -(-runs.SHORT // run)))
+            run *= grid[axis]
+            if run >= runs.SHORT:
+                break
+    return tuple(grid)
 
 
 def _unreadable(where: str, error: Exception) -> FileError:

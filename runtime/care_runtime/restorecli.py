@@ -132,7 +132,8 @@ def restore(
     --output, others beside it, as NAME_scale.ome.tif.
 
     Images from 256 MB on are read and written tile by tile, on a disk with room for
-    the result twice, or three times with CHANNEL=MODEL. What needs a whole frame has
+    the result twice, or three times with CHANNEL=MODEL, and once more for npy in the
+    order of Fortran. What needs a whole frame has
     it in memory still: --tile whole, models that read an axis as a whole, other
     people's models with steps that measure frames, and TIFF without --compress or
     --pyramid a plane of the result. After Ctrl-C or a kill, the same command with

@@ -10,11 +10,21 @@ import numpy as np
 from care_runtime.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from care_runtime.source import Window
+
+SHORT = 1 << 12
+"""Bytes of a run below which it is read together with others."""
+
+WIDE = 1 << 15
+"""Bytes between the beginnings of two runs above which they are read one by one."""
+
+SLAB = 1 << 22
+"""Bytes that are read at once, of which some are needed."""
 
 
 def read(
@@ -48,14 +58,36 @@ def read(
         tail -= 1
     lead = max(tail - 1, 0)
     strides = [math.prod(shape[i + 1 :]) * dtype.itemsize for i in range(len(shape))]
+    first = offset + sum(p.start * n for p, n in zip(part, strides, strict=True))
+    # Short runs are read with what lies between them: by far the most of an array of
+    # Fortran, of which a plane is runs of one pixel.
+    axis = lead
+    while axis and _span(out[(0,) * axis], strides) < SHORT:
+        if strides[axis - 1] > WIDE:
+            break
+        axis -= 1
     with path.open("rb", buffering=0) as file:
-        for index in np.ndindex(*out.shape[:lead]):
-            starts = [p.start + i for p, i in zip(part, index, strict=False)]
-            starts += [p.start for p in part[lead:]]
-            here = sum(a * b for a, b in zip(starts, strides, strict=True))
-            file.seek(offset + here)
-            _fill(file, out[index].reshape(-1).view(np.uint8).data, path)
+        for index in np.ndindex(*out.shape[:axis]):
+            here = first + sum(i * n for i, n in zip(index, strides, strict=False))
+            if axis == lead:
+                file.seek(here)
+                _fill(file, out[index].reshape(-1).view(np.uint8).data, path)
+                continue
+            rows = max(1, SLAB // strides[axis])
+            for row in range(0, out.shape[axis], rows):
+                into = out[index][row : row + rows]
+                slab = bytearray(_span(into, strides))
+                file.seek(here + row * strides[axis])
+                _fill(file, memoryview(slab), path)
+                into[...] = np.ndarray(into.shape, dtype, slab, 0, strides[axis:])
     return out
+
+
+def _span(part: NDArray[Any], strides: Sequence[int]) -> int:
+    """Count the bytes of the file from the first pixel of a part to its last."""
+    steps = strides[len(strides) - part.ndim :]
+    lengths = zip(part.shape, steps, strict=True)
+    return sum((size - 1) * step for size, step in lengths) + part.itemsize
 
 
 def _fill(file: Any, into: memoryview, path: Path) -> None:

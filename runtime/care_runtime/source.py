@@ -50,6 +50,8 @@ class Source:
         What is left out of the file's image, in words.
     grid
         Pixels along each axis that are decoded together; empty where none are.
+    across
+        Whether the file has the last axis first, so that a plane lies all over it.
     """
 
     where: str
@@ -60,6 +62,7 @@ class Source:
     calibration: Calibration = field(default_factory=Calibration)
     cut: str = ""
     grid: tuple[int, ...] = ()
+    across: bool = False
 
     @property
     def voxel(self) -> Mapping[str, float]:
@@ -135,6 +138,13 @@ class Source:
     def read(self, empty: Empty = np.empty) -> Image:
         """Read all pixels; see `window`."""
         return self.image(self.window(self.whole, empty))
+
+    def turned(self, empty: Empty) -> Image:
+        """Read all pixels once, block by block, whatever their order in the file."""
+        out = empty(self.shape, self.dtype)
+        for block in blocks(self.shape, self.dtype.itemsize, self.grid):
+            out[block] = self.window(block)
+        return self.image(out)
 
     def image(self, pixels: NDArray[Any]) -> Image:
         """Give pixels what the file says of them."""

@@ -15,7 +15,8 @@ import tiny
 from click.testing import CliRunner
 from tiny import noise, one_line
 
-from care_runtime import writing
+from care_runtime import runs, writing
+from care_runtime import source as source_
 from care_runtime.cli import main
 from care_runtime.errors import AxesError, FileError, ImageError, OptionError
 from care_runtime.files import missing
@@ -285,6 +286,59 @@ def test_only_the_tiles_of_a_window_are_decoded(
     monkeypatch.setattr(Path, "open", counted)
     found.window((slice(2, 3), slice(15, 18), slice(0, 16)))
     assert len(decoded) == 2
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("short", "wide", "slab"),
+    [(64, 512, 600), (1 << 12, 16, 1), (1 << 12, 1 << 15, 1 << 22), (1, 1, 1)],
+)
+def test_runs_of_any_length_are_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    order: Any,
+    short: int,
+    wide: int,
+    slab: int,
+) -> None:
+    for name, size in (("SHORT", short), ("WIDE", wide), ("SLAB", slab)):
+        monkeypatch.setattr(runs, name, size)
+    path, rng = tmp_path / "a.npy", np.random.default_rng(0)
+    pixels = rng.integers(0, 60000, (4, 5, 6, 7)).astype(">u2", order=order)
+    np.save(path, pixels)
+    found = source(path, "TZYX")
+    for _ in range(40):
+        ends = [sorted(rng.choice(n + 1, 2, replace=False)) for n in pixels.shape]
+        part = tuple(slice(int(a), int(b)) for a, b in ends)
+        np.testing.assert_array_equal(found.window(part), pixels[part])
+
+
+def test_an_array_of_fortran_is_read_in_slabs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, pixels = tmp_path / "a.npy", noise("TYX", T=50, Y=205, X=300)
+    np.save(path, np.asfortranarray(pixels))
+    read_: list[int] = []
+    fill = runs._fill
+
+    def filled(file: Any, into: Any, where: Path) -> None:
+        read_.append(len(into))
+        fill(file, into, where)
+
+    monkeypatch.setattr(runs, "_fill", filled)
+    found = source(path, "TYX")
+    frame = found.window((slice(7, 8), slice(0, 205), slice(0, 300)))
+    np.testing.assert_array_equal(frame[0], pixels[7])
+    assert len(read_) == 300  # and not one for each pixel
+    assert max(read_) <= runs.SLAB
+    del read_[:]
+    # As a whole it is read once, in long runs.
+    monkeypatch.setattr(source_, "BLOCK", 1 << 21)
+    turned = found.turned(np.empty).pixels
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(turned, pixels)
+    assert sum(read_) == pixels.nbytes
+    assert min(read_) == 50 * 41 * 2
 
 
 def test_a_large_part_lies_in_a_file(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import noise
 
-from care_runtime import batch, journal, partial, scratch, writing
+from care_runtime import batch, journal, partial, runs, scratch, writing
+from care_runtime import source as source_
 from care_runtime.batch import Options, Result
 from care_runtime.errors import CancelledError, OutOfMemoryError
 from care_runtime.form import Form
@@ -94,6 +95,31 @@ def test_a_large_file_gives_the_same_bytes(
     assert result.error is None
     assert content(tmp_path / f"large{suffix}") == content(tmp_path / f"small{suffix}")
     assert not list(tmp_path.glob(".*"))
+
+
+def test_an_array_of_fortran_is_read_once(
+    restorer: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any
+) -> None:
+    pixels, read = noise("TYX", T=9, Y=250, X=45), [0]
+    for name, order in (("c", "C"), ("f", "F")):
+        np.save(tmp_path / f"{name}.npy", np.array(pixels, order=order))
+    request.getfixturevalue("small_is_large")
+    part_of = runs.read
+
+    def counted(path: Path, *rest: Any) -> Any:
+        found = part_of(path, *rest)
+        read.append(found.nbytes if path.name == "f.npy" else 0)
+        return found
+
+    monkeypatch.setattr(runs, "read", counted)
+    monkeypatch.setattr(source_, "BLOCK", 1 << 14)
+    for name in "cf":
+        target = tmp_path / f"{name}.tif"
+        made = run(restorer("unet2d"), tmp_path / f"{name}.npy", target, axes="TYX")
+        assert made.error is None
+    assert sum(read) == pixels.nbytes
+    same = [tifffile.imread(tmp_path / f"{name}.tif") for name in "cf"]
+    np.testing.assert_array_equal(*same)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
