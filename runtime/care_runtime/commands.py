@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from care_runtime import streams
 from care_runtime.errors import (
     CareError,
     DeviceWarning,
@@ -32,6 +33,19 @@ TOLD = (DeviceWarning, SourceWarning)
 class Commands(click.Group):
     """A group whose commands may raise `CareError`."""
 
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run the command line; tell in one line where nothing can be printed."""
+        try:
+            return super().main(*args, **more)
+        except OSError as error:
+            streams.leave()
+            told = (
+                "error: expected to read and to print, found that the system refuses "
+                f"it ({error.strerror or error}): check where standard output goes"
+            )
+            click.echo(line(told), err=True)
+            sys.exit(FAILED)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; tell an error in one line and exit."""
         for stream in (sys.stdout, sys.stderr):
@@ -49,7 +63,7 @@ class Commands(click.Group):
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
         except OSError as error:
-            if not error.filename:  # as where the reader of a pipe has gone
+            if not error.filename:  # of standard output; click knows a reader's end
                 raise
             told = (
                 f"error: expected to reach {error.filename!r}, found that the system "

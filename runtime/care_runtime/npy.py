@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_runtime import runs
+from care_runtime import runs, streams
 from care_runtime.errors import FileError
 from care_runtime.files import unwritable, written
 from care_runtime.image import Calibration, Look
@@ -65,6 +64,8 @@ def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> So
         if not isinstance(array, np.ndarray):
             msg = "several arrays"
             raise ValueError(msg)
+    except FileError:
+        raise
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(where, error) from error
     said, known = ({}, Calibration()) if piped else _said(path, array)
@@ -118,7 +119,7 @@ def _unreadable(where: str, error: Exception) -> FileError:
 
 def _piped() -> NDArray[Any]:
     """Read an array from standard input, which cannot be wound back."""
-    stream, form = sys.stdin.buffer, np.lib.format
+    stream, form = streams.given(), np.lib.format
     version = form.read_magic(stream)
     head = (
         form.read_array_header_1_0
@@ -214,11 +215,10 @@ def write(path: Path, image: Image, *, description: Mapping[str, str]) -> None:
     FileError
         If the file cannot be written.
     """
+    if path == PIPE:
+        _send(image.pixels)
+        return
     try:
-        if path == PIPE:
-            _save(sys.stdout.buffer, image.pixels)
-            sys.stdout.buffer.flush()
-            return
         with written(path) as partial, written(beside(path)) as said:
             said.write_text(json.dumps(_facts(image, description), indent=1), "utf-8")
             with partial.open("wb") as file:
@@ -236,6 +236,21 @@ def _save(file: Any, pixels: NDArray[Any]) -> None:
     if isinstance(pixels, np.ndarray):
         np.save(file, pixels, allow_pickle=False)
         return
+    _stream(file, pixels)
+
+
+def _send(pixels: NDArray[Any]) -> None:
+    """Write an array to standard output."""
+    stream = streams.taken()
+    try:
+        _stream(stream, pixels)
+        stream.flush()
+    except OSError as error:
+        raise streams.refused(error) from error
+
+
+def _stream(file: Any, pixels: NDArray[Any]) -> None:
+    """Write an array block by block, by `write` alone, whose errors say what is."""
     head = {
         "descr": np.lib.format.dtype_to_descr(pixels.dtype),
         "fortran_order": False,
@@ -243,7 +258,9 @@ def _save(file: Any, pixels: NDArray[Any]) -> None:
     }
     np.lib.format.write_array_header_1_0(file, head)
     for part in parts(pixels):
-        file.write(np.ascontiguousarray(part).data)
+        left = np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
+        while left:  # a stream without a buffer takes some of it
+            left = left[file.write(left) :]
 
 
 def _facts(image: Image, description: Mapping[str, str]) -> dict[str, Any]:

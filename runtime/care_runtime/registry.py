@@ -134,8 +134,8 @@ def versions(entries: Sequence[Entry], name: str) -> list[Entry]:
 
 
 def newest(entries: Sequence[Entry]) -> dict[str, Entry]:
-    """Take the newest version of every model."""
-    names = dict.fromkeys(entry.name for entry in entries)
+    """Take the newest version of every model, by name."""
+    names = sorted({entry.name for entry in entries})
     return {name: versions(entries, name)[0] for name in names}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from care_runtime import axes, files, npy, tiff
+from care_runtime import axes, files, npy, streams, tiff
 from care_runtime.errors import OptionError
 from care_runtime.form import Form
 from care_runtime.reading import NPY, TIFF, TIFFS, ZARR
@@ -38,12 +38,14 @@ def require_place(path: Path, form: Form | None = None) -> None:
     Raises
     ------
     FileError
-        As `files.require_place`; an OME-Zarr may replace another one.
+        As `files.require_place`; an OME-Zarr may replace another one. Standard output
+        has to be open.
     OptionError
         If the kind of file has no such form.
     """
     _require_form(path, form or Form())
     if path == npy.PIPE:
+        streams.taken()
         return
     if path.suffix.lower() == ".zarr":
         from care_runtime import zarrwrite

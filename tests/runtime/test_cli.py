@@ -190,7 +190,9 @@ def test_demo_takes_a_persons_own_image(tmp_path, image):
 
 def test_list_info_verify_and_fetch():
     assert MODEL in run("list").stdout
-    assert json.loads(run("list", "--json").stdout)[0]["name"] == MODEL
+    names = [row["name"] for row in json.loads(run("list", "--json").stdout)]
+    assert MODEL in names
+    assert names == sorted(names) == care_runtime.names()
     told = run("info", MODEL).stdout
     for word in ("percentiles 2, 99.8", "halo", "licence", "score: Gaussian", "steps"):
         assert word in told
@@ -336,3 +338,35 @@ def test_results_go_to_no_address(tmp_path, image, monkeypatch, address):
     assert result.exit_code == 2
     assert f"found the address {address}" in result.output
     assert [path.name for path in tmp_path.iterdir()] == [image.name]
+
+
+def in_shell(command, **options):
+    """Run it with streams as a shell makes them; the command line is care-run."""
+    program = f"exec {sys.executable} -m care_runtime"
+    words = ["bash", "-c", command.replace("care-run", program)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, **options)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("care-run list > /dev/full", "No space left"),
+        ("care-run --help > /dev/full", "No space left"),
+        ("care-run restore - -m {m} -o c.npy <&-", "input, found it closed"),
+        ("care-run restore a.npy -m {m} -o - >&-", "output, found it closed"),
+        ("care-run restore a.npy -m {m} -o - > /dev/full", "No space left"),
+        ("care-run restore a.npy b.npy -m {m} -o out > /dev/full", "No space left"),
+        ("(care-run restore a.npy -m {m} -o -) | head -c 100 > c", "reader has gone"),
+    ],
+)
+def test_streams_that_are_closed_or_full(tmp_path, command, said):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", noisy((400, 400)))
+    command = f"set -o pipefail; {command.format(m=MODEL)}"
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
+    result = in_shell(command, cwd=tmp_path, env=env)
+    assert result.returncode == 1, result.stderr
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert result.stderr.startswith("error: ")

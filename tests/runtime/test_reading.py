@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -433,6 +434,20 @@ def test_from_standard_input_to_standard_output(model: Path, fortran: bool) -> N
     np.testing.assert_array_equal(back, pixels)
     assert back.dtype == pixels.dtype
     assert "ZYX 2 x 30 x 35" in one_line(found.stderr)
+
+
+def test_a_stream_that_takes_little_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As standard output of ``python -u`` does."""
+    pixels, taken = noise("YX", Y=40, X=50), bytearray()
+
+    class Sip(io.RawIOBase):
+        def write(self, data: Any) -> int:
+            taken.extend(data[:1000])
+            return min(len(data), 1000)
+
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=Sip()))
+    writing.write(Path("-"), Image(pixels, "YX"))
+    np.testing.assert_array_equal(np.load(io.BytesIO(taken)), pixels)
 
 
 def test_pipes_that_cannot_be(model: Path, tmp_path: Path) -> None:
