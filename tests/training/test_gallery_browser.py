@@ -24,6 +24,7 @@ import care_zoo
 from care_runtime import package
 from care_training import gallery
 from care_training.gallery import web
+from care_training.report import page as document
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
 
@@ -157,6 +158,25 @@ def test_filters_and_permalinks(browser, written):
     opened.close()
 
 
+def test_tables_fit_a_phone(browser, tmp_path):
+    models = [package.read_folder(care_zoo.MODELS / "project_flywing")]
+    gallery.write(models, tmp_path)
+    rows = [("maximum projection, smoothed (1)", *["16.96"] * 4)] * 2
+    report = document.page("Report", [document.table(("method", *"abcd"), rows)])
+    (tmp_path / "report.html").write_text(report, "utf-8")
+    for name in ("index.html#project_flywing", "report.html"):
+        screen = {"width": 390, "height": 800}
+        opened = Opened(browser, f"{tmp_path.as_uri()}/{name}", viewport=screen)
+        wide = opened.page.evaluate(
+            """() => [...document.querySelectorAll(".scroll")]
+              .filter((box) => box.offsetWidth)
+              .map((box) => box.scrollWidth - box.clientWidth)"""
+        )
+        assert wide
+        assert max(wide) == 0
+        opened.close()
+
+
 def test_the_slider_works_by_mouse_and_keyboard(opened):
     page = opened.page
     handle = page.locator(".compare .handle").first
@@ -249,7 +269,7 @@ def test_a_restoration_can_be_cancelled_and_errors_are_told(opened, tmp_path):
     bad.write_bytes(b"no image at all, but long enough")
     page.set_input_files(".try input[type=file]", bad)
     page.wait_for_selector(".said.wrong")
-    assert "this is no TIFF file" in page.text_content(".said")
+    assert "this is no TIFF or PNG file" in page.text_content(".said")
     small = tmp_path / "small.tif"
     tifffile.imwrite(small, frame(64))
     assert opened.restore(small).shape == (64, 64)

@@ -62,6 +62,19 @@ const jobs = {
       out.push(await tiffImage(buffer(path)).then(() => "", (error) => error.message));
     return out;
   },
+  open: async (files) => {
+    const out = [];
+    for (const file of files) {
+      const bytes = Uint8Array.from(Buffer.from(file, "base64"));
+      out.push(await imageFile(bytes.buffer).then(() => "", (error) => error.message));
+    }
+    return out;
+  },
+  view: async ({ path, recipe }) => {
+    const image = await imageFile(buffer(path));
+    const twice = async (x) => x.map((value) => 2 * value - 0.25);
+    return code((await restore(image, recipe, twice, "auto", () => {})).view);
+  },
   restore: async ({ path, recipe, wish, out }) => {
     const image = await tiffImage(buffer(path));
     const twice = async (x) => x.map((value) => 2 * value - 0.25);
@@ -250,6 +263,43 @@ def test_damaged_files_are_refused_in_words(tmp_path):
     # Whatever happened, it ended, and what is wrong is a text.
     found = node("refuse", [str(path) for path in paths])
     assert all(isinstance(text, str) for text in found)
+
+
+def test_other_files_are_told_by_what_they_are(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", drawn("uint8", (9, 9)))
+    png_ = png(drawn("uint8", (9, 9)), 0)
+    whole = (tmp_path / "a.tif").read_bytes()
+    cases = {
+        b"": "the file is empty",
+        b"a": "this is no TIFF or PNG file: save it as one of these",
+        b"hello world": "this is no TIFF or PNG file: save it as one of these",
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(99): "this is no TIFF or PNG file: "
+        "save it as one of these",
+        whole[:11]: "the TIFF file ends too early",
+        png_[:11]: "the PNG file is damaged",
+        whole: "",
+        png_: "",
+    }
+    found = node("open", [base64.b64encode(content).decode() for content in cases])
+    assert found == list(cases.values())
+
+
+def test_what_is_looked_at_is_not_rounded(tmp_path):
+    """A few grey levels of an integer image would look like steps."""
+    spec = locate("denoise_widefield").spec
+    values = spec.to_dict()
+    values["config"]["care"]["tiling"]["size"] = {"y": 16, "x": 24}
+    spec = type(spec).from_dict(values)
+    source = tmp_path / "in.tif"
+    movie = np.random.default_rng(2).normal(100, 3, (3, 2, 61, 70)).astype(np.uint8)
+    tifffile.imwrite(source, movie, imagej=True, metadata={"axes": "ZCYX"})
+    recipe = web.recipe(package.Package(spec, Path()))
+    found = floats(node("view", {"path": str(source), "recipe": recipe}))
+    restorer = Restorer(spec, lambda x: [2 * x - np.float32(0.25)])
+    expected = restorer(tiff.read(source), dtype="float32")
+    assert expected.axes == "ZCYX"
+    np.testing.assert_array_equal(found.reshape(61, 70), expected.image[1, 0])
+    assert (found != found.round()).all()
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem;
 dt { color: var(--quiet); }
 dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 30rem) { dl { grid-template-columns: 1fr; }
-  dd { margin-bottom: .3rem; } }
+  dd { margin-bottom: .3rem; } th, td { padding-right: .5rem; }
+  thead th, td:first-child, .words { white-space: normal; } }
 @media screen and (prefers-color-scheme: dark) {
   :root { --page: #121212; --text: #e6e6e6; --quiet: #a3a3a3; --line: #3a3a3a;
     --strong: #ff9d5c; --note: #1f1d1a; }

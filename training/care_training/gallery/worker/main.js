@@ -1,6 +1,21 @@
 "use strict";
 // The worker: all that is slow, away from the page.
 
+const PNG = 0x89504e47; // the first four bytes
+const TIFF = [0x49492a00, 0x49492b00, 0x4d4d002a, 0x4d4d002b];
+
+// Read an image of either kind, by what the file begins with.
+async function imageFile(buffer) {
+  const size = buffer.byteLength;
+  if (!size) throw new Error("the file is empty");
+  const start = size < 4 ? 0 : new DataView(buffer).getUint32(0);
+  if (start === PNG) return pngImage(buffer);
+  if (!TIFF.includes(start))
+    throw new Error("this is no TIFF or PNG file: save it as one of these");
+  if (size < 16) throw new Error("the TIFF file ends too early");
+  return tiffImage(buffer);
+}
+
 if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {
   const THREADS = 8;
   let runtime = null, session = null, loaded = "";
@@ -61,14 +76,11 @@ if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScop
     return put(values, output.letters, "BCYX", { ...sizes, C: output.channels });
   };
 
-  const isPNG = (buffer) => new DataView(buffer).getUint32(0) === 0x89504e47;
-
   self.onmessage = async ({ data: ask }) => {
     const tell = (message, moved) => self.postMessage(message, moved ?? []);
     try {
-      if (ask.file.byteLength < 16) throw new Error("the file is empty");
       tell({ kind: "step", text: "Reading the image" });
-      const image = await (isPNG(ask.file) ? pngImage : tiffImage)(ask.file);
+      const image = await imageFile(ask.file);
       tell({ kind: "step", text: "Starting the network" });
       try {
         await start(ask);
@@ -86,9 +98,8 @@ if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScop
         tell({ kind: "progress", done, total }));
       const seconds = (performance.now() - began) / 1000;
       const { width, height, grid } = image;
-      const middle = Math.floor(grid[0][0].length / 2);
-      const before = shown(grid[0][0][middle]);
-      const after = shown(found.image.grid[0][0][middle]);
+      const before = shown(grid[0][0][middle(grid)]);
+      const after = shown(found.view);
       const tiff = tiffFile(found.image);
       tell({
         kind: "done", width, height, before, after, tiff, seconds,

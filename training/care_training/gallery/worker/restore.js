@@ -1,6 +1,9 @@
 "use strict";
 // The straight line of a restoration, as in care_runtime's restore.py.
 
+// The plane of a grid that is looked at.
+const middle = (grid) => Math.floor(grid[0][0].length / 2);
+
 // Restore an image; `network` takes a tile (float32, its shape) and gives its main output.
 async function restore(image, recipe, network, wish, progress) {
   const { grid, width, height, type } = image;
@@ -23,6 +26,8 @@ async function restore(image, recipe, network, wish, progress) {
     Array.from({ length: slices }, () => new ARRAYS[result](width * height))));
   const total = grid.length * groups * slices * rows.cuts.length * columns.cuts.length;
   const facts = { blank: 0, saturated: 0, tiles: total };
+  // A plane as it was before it was rounded to integers, which may be few.
+  const view = new Float32Array(width * height);
   let done = 0, movies = new Map();
   for (let t = 0; t < grid.length; t++)
     for (let g = 0; g < groups; g++) {
@@ -54,17 +59,19 @@ async function restore(image, recipe, network, wish, progress) {
               throw new Error("the network gave an image of another size");
             for (let o = 0; o < outputs; o++) {
               const from = Math.floor((o * inputs) / outputs);
+              const looked = t + g + o === 0 && z === middle(grid);
               facts.saturated += placed(made[t][g * outputs + o][z], width, answer, o, tile, {
                 map: maps[inverts || outputs % inputs === 0 ? from : 0], from,
                 undo: inverts ? recipe.output.undo : "none",
                 plain: recipe.output.undo === "affine", type: result, cy, cx,
+                view: looked ? view : null,
               });
             }
             progress(++done, total);
           }
       }
     }
-  return { image: { ...image, type: result, grid: made }, facts };
+  return { image: { ...image, type: result, grid: made }, facts, view };
 }
 
 // A normalized tile, mirrored beyond the borders of the image.
@@ -83,7 +90,8 @@ function gathered(frame, channels, z, maps, width, ys, xs) {
 }
 
 // Put the exact part of an answer in its place, and count what its type cannot hold.
-function placed(out, width, answer, channel, tile, { map, from, undo, plain, type, cy, cx }) {
+function placed(out, width, answer, channel, tile, how) {
+  const { map, from, undo, plain, type, cy, cx, view } = how;
   const { rows, columns, data } = tile;
   const range = RANGES[type];
   let lost = 0;
@@ -96,6 +104,7 @@ function placed(out, width, answer, channel, tile, { map, from, undo, plain, typ
       if (map.blank) value = plain ? data[from * rows * columns + here] : 0;
       if (undo === "affine") value = grey(map, value);
       else if (undo === "scale") value = Math.fround(value * map.width);
+      if (view) view[at] = value;
       if (range) {
         value = rint(value);
         if (value < range[0] || value > range[1]) lost++;
