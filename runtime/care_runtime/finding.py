@@ -24,14 +24,24 @@ def sources(inputs: Sequence[Place]) -> list[Place]:
     """List the images that are named, in folders and globs in order of their names.
 
     Of the files of an OME-TIFF set, which hold one image together, the first stands for
-    all.
+    all. One that is named twice counts once. A glob that nothing fits stands for a file
+    that is missing if there are images beside it.
 
     Raises
     ------
     FileError
-        If a folder holds no image, nothing fits a glob, or one may not be looked at.
+        If a folder that is named holds no image, nothing at all is found, or a folder
+        may not be looked at.
     """
-    found = [each for place in inputs for each in _found(place)]
+    lists = [_found(place) for place in inputs]
+    if inputs and not any(lists):
+        msg = f"expected images that fit {inputs[0]}, found none: check the folder"
+        raise FileError(msg)
+    known: dict[Place, Place] = {}
+    for place, inside in zip(inputs, lists, strict=True):
+        for each in [place] if inside is None else inside:
+            known.setdefault(each if isinstance(each, str) else each.absolute(), each)
+    found = list(known.values())
     taken: set[Place] = set()
     firsts = []
     for place in found:
@@ -43,7 +53,8 @@ def sources(inputs: Sequence[Place]) -> list[Place]:
     return firsts
 
 
-def _found(place: Place) -> list[Place]:
+def _found(place: Place) -> list[Place] | None:
+    """List what is named by one word; None where nothing fits a glob."""
     if isinstance(place, str) or place == npy.PIPE:
         return [place]
     if not files.exists(place) and any(mark in str(place) for mark in "*?["):
@@ -51,10 +62,17 @@ def _found(place: Place) -> list[Place]:
         known = glob.escape(folder) if files.is_folder(place.parent) else folder
         pattern = str(Path(known, place.name))
         matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-        if not matches:
-            msg = f"expected files that fit {place}, found none: check the folder"
-            raise FileError(msg)
-        return [each for match in matches for each in _found(Path(match))]
+        # A folder without images was not meant, but that of another kind of data.
+        return [each for m in matches for each in _inside(Path(m))] if matches else None
+    found = _inside(place)
+    if not found:
+        msg = f"the folder {place} holds no image; known are {', '.join(SUFFIXES)}"
+        raise FileError(msg)
+    return found
+
+
+def _inside(place: Path) -> list[Place]:
+    """List the images of a folder; a file, and an OME-Zarr, is one itself."""
     if not files.is_folder(place) or kind(place) == "zarr":
         return [place]
     try:
@@ -65,13 +83,9 @@ def _found(place: Place) -> list[Place]:
             "check its permissions"
         )
         raise FileError(msg) from error
-    found: list[Place] = [
+    return [
         p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
     ]
-    if not found:
-        msg = f"the folder {place} holds no image; known are {', '.join(SUFFIXES)}"
-        raise FileError(msg)
-    return found
 
 
 def name_of(place: Place) -> str:

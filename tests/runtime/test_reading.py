@@ -400,6 +400,30 @@ def test_folders_and_globs_mix_kinds(tmp_path: Path) -> None:
         sources([tmp_path / "*.lif"])
 
 
+def test_an_image_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.tif", "b.tif"):
+        Path(name).write_bytes(b"")
+    named = [Path("b.tif"), Path("./a.tif"), tmp_path / "a.tif", Path("*.tif")]
+    assert sources(named) == [Path("b.tif"), Path("a.tif")]
+    assert sources(["s3://b/a.zarr", "s3://b/a.zarr"]) == ["s3://b/a.zarr"]
+
+
+def test_a_glob_does_not_end_a_batch(tmp_path: Path) -> None:
+    image, none = tmp_path / "day1" / "a.tif", tmp_path / "*.nd2"
+    for name in ("day1", "day2"):
+        (tmp_path / name).mkdir()
+    image.write_bytes(b"")
+    (tmp_path / "day2" / "notes.txt").write_text("")
+    assert sources([tmp_path / "day*"]) == [image]  # of day2, nothing was meant
+    assert sources([none, image]) == [none, image]  # which fails as a missing file
+    with pytest.raises(FileError, match="holds no image"):
+        sources([image, tmp_path / "day2"])
+    for nothing in ([none], [tmp_path / "day2*"], [none, tmp_path / "day2*"]):
+        with pytest.raises(FileError, match="images that fit"):
+            sources(nothing)
+
+
 def test_results_keep_names_and_kinds(tmp_path: Path) -> None:
     given = [Path("a.tif"), Path("b.npy"), "s3://x/c.zarr", Path("d.nd2"), Path("-")]
     found = [p.name for p in targets(given, tmp_path)]
