@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import asyncio
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from care_runtime import ngff
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from care_runtime.source import Window
 
 PACKAGE, EXTRA = "zarr", "care-zoo[zarr]"
+
+PATIENCE = 5.0
+"""Seconds for which chunks are waited for that nobody needs any more."""
 
 
 def source(
@@ -108,12 +112,32 @@ def _explained(where: Place) -> Iterator[None]:
         msg = f"expected an OME-Zarr in {where}, found none: check its name or address"
         raise FileError(msg) from error
     except Exception as error:  # stores and codecs raise anything
+        _settle()
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         msg = (
             f"expected a whole OME-Zarr in {where}, found one that cannot be read "
             f"({reason}); copy it again, or check that the address may be read"
         )
         raise FileError(msg) from error
+
+
+def _settle() -> None:
+    """Wait for the chunks that zarr still reads when one of them has failed.
+
+    At the end of the process, asyncio would tell of each in a page of its own.
+    """
+
+    async def rest() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        done, _ = await asyncio.wait(others, timeout=PATIENCE) if others else ((), ())
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # it is told already, of the first that failed
+
+    with suppress(Exception):  # another zarr may have another way
+        from zarr.core.sync import sync
+
+        sync(rest())
 
 
 def _image(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -435,6 +436,24 @@ def test_damaged_files_are_one_line(tmp_path: Path, spoil: Any) -> None:
     with pytest.raises(FileError, match=r"a\.zarr") as caught:
         reading.read(path)
     one_line(caught.value)
+
+
+def test_many_damaged_chunks_are_one_line(tmp_path: Path) -> None:
+    """Else asyncio tells, when the process ends, of those that were not read yet."""
+    path = tmp_path / "a.zarr"
+    array = zarr.create_array(path, shape=(800, 800), chunks=(32, 32), dtype="u2")
+    array[:] = noise("YX", Y=800, X=800)
+    for chunk in sorted(p for p in (path / "c").rglob("*") if p.is_file()):
+        chunk.write_bytes(chunk.read_bytes()[:20])
+    program = (
+        "import sys; from care_runtime import errors, reading; from pathlib import Path"
+        "\ntry: reading.read(Path(sys.argv[1]))"
+        "\nexcept errors.FileError as error: print(error, file=sys.stderr)"
+    )
+    words = [sys.executable, "-c", program, str(path)]
+    found = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert "a whole OME-Zarr" in found.stderr
+    assert len(found.stderr.splitlines()) == 1, found.stderr
 
 
 def test_without_zarr_the_extra_is_named(
