@@ -31,6 +31,13 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
+def absent(path: Path) -> str:
+    """Say in words for an error that a file is not there."""
+    if path.is_symlink():
+        return "a link to what is not there; mend the link"
+    return "no such file; check its name"
+
+
 def unwritable(path: Path, error: OSError) -> FileError:
     """Return the error that says in one line why `path` cannot be written."""
     reason = error.strerror or str(error)

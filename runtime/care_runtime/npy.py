@@ -13,7 +13,7 @@ import numpy as np
 
 from care_runtime import runs, streams
 from care_runtime.errors import FileError
-from care_runtime.files import unwritable, written
+from care_runtime.files import absent, unwritable, written
 from care_runtime.image import Calibration, Look
 from care_runtime.lazy import parts
 from care_runtime.naming import name
@@ -67,7 +67,7 @@ def source(path: Path, axes: str | None = None, *, prefer_z: bool = False) -> So
     except FileError:
         raise
     except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(where, error) from error
+        raise _unreadable(path, where, error) from error
     said, known = ({}, Calibration()) if piped else _said(path, array)
     dtype = require_real(array.dtype, where)
     unnamed = "Q" * max(0, array.ndim - 2) + "YX"[: array.ndim]
@@ -106,9 +106,9 @@ def _grid(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     return tuple(grid)
 
 
-def _unreadable(where: str, error: Exception) -> FileError:
+def _unreadable(path: Path, where: str, error: Exception) -> FileError:
     if isinstance(error, FileNotFoundError):
-        found = "no such file; check its name"
+        found = absent(path)
     elif isinstance(error, OSError) and error.strerror:
         found = f"that it cannot be opened ({error.strerror}); check its permissions"
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,10 +49,9 @@ def taken(out: Any, readouts: Sequence[Readout], empty: Empty) -> Make:
     Raises
     ------
     OptionError
-        If an array is given for what is not drawn.
+        If an array is given for what is not drawn, or what is given is none.
     """
-    given = out if isinstance(out, Mapping) else {readouts[0].id: out}
-    given = {name: array for name, array in given.items() if array is not None}
+    given = arrays(out, readouts[0].id)
     known = [r.id for r in readouts if not isinstance(r, Draw)]
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -67,6 +66,43 @@ def taken(out: Any, readouts: Sequence[Readout], empty: Empty) -> Make:
         return fitting(given[name], name, shape, dtype, wish)
 
     return make
+
+
+def arrays(out: Any, main: str) -> dict[str, Any]:
+    """Read which arrays are given to write into, by id.
+
+    Parameters
+    ----------
+    out
+        Array of the main image, arrays by id, or None.
+    main
+        Id of the main image.
+
+    Raises
+    ------
+    OptionError
+        If something is no array, or two images would be written into one.
+    """
+    found = out if isinstance(out, Mapping) else {main: out}
+    found = {name: array for name, array in found.items() if array is not None}
+    for name, array in found.items():
+        try:
+            tuple(array.shape), np.dtype(array.dtype)
+        except (AttributeError, TypeError):
+            msg = (
+                f"expected an array with a shape and a NumPy type to write {name!r} "
+                f"into, found a {type(array).__name__}: give one, as numpy.empty makes"
+            )
+            raise OptionError(msg) from None
+    for (first, one), (second, other) in combinations(found.items(), 2):
+        both = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+        if one is other or (both and np.shares_memory(one, other)):
+            msg = (
+                f"expected an array for each image, found that {first!r} and "
+                f"{second!r} share one: give them arrays of their own"
+            )
+            raise OptionError(msg)
+    return found
 
 
 def require_apart(out: Any, sources: Sequence[NDArray[Any]]) -> None:

@@ -34,6 +34,9 @@ __all__ = [
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 """What the description of a package is called."""
 
+ZIP = b"PK\x03\x04"
+"""How a zip begins; what it holds is told at its end."""
+
 HASH = re.compile("[0-9a-f]{64}")
 """How a sha256 is written."""
 
@@ -224,7 +227,21 @@ def read(path: Path, cache: Path) -> Package:
         path = found[0]
     elif zipfile.is_zipfile(path):
         return read(unpack(path, cache / "unpacked" / sha256(path)), cache)
+    elif _begins_as_zip(path):
+        msg = (
+            f"expected a whole zip, found that {path} is damaged or incomplete: fetch "
+            "it again"
+        )
+        raise FileError(msg)
     elif path.suffix not in (".yaml", ".yml"):
         msg = f"expected a package as folder, zip or rdf.yaml, found {path}"
         raise FileError(msg)
     return Package(read_spec(path), path.parent, listed=False)
+
+
+def _begins_as_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(ZIP)) == ZIP
+    except OSError:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,11 @@ import numpy as np
 
 from care_runtime import lazy
 from care_runtime.errors import OptionError
-from care_runtime.output import fitting
+from care_runtime.output import arrays, fitting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from care_runtime.image import Image
@@ -103,11 +104,8 @@ def copied(restored: Restored, out: Any, wish: str = "auto") -> Restored:
     OptionError
         If an array does not fit, or is for what was not made.
     """
-    given = out if isinstance(out, Mapping) else {restored.main: out}
     images = dict(restored.images)
-    for name, array in given.items():
-        if array is None:
-            continue
+    for name, array in arrays(out, restored.main).items():
         image = images.get(name)
         if image is None:
             msg = f"expected arrays for {', '.join(images)}, found one for {name!r}"

@@ -87,7 +87,8 @@ def _span(part: NDArray[Any], strides: Sequence[int]) -> int:
     """Count the bytes of the file from the first pixel of a part to its last."""
     steps = strides[len(strides) - part.ndim :]
     lengths = zip(part.shape, steps, strict=True)
-    return sum((size - 1) * step for size, step in lengths) + part.itemsize
+    before: int = sum((size - 1) * step for size, step in lengths)
+    return before + part.itemsize
 
 
 def _fill(file: Any, into: memoryview, path: Path) -> None:

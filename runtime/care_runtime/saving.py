@@ -134,7 +134,13 @@ def joined(images: Mapping[str, Image], empty: Empty = np.empty) -> Image:
         count = view.shape[2]
         lazy.copy(view, pixels[:, :, start : start + count])
         start += count
-        names += [name] if count == 1 else [f"{name} {i}" for i in range(count)]
+        known = images[name].channels
+        if count == 1:
+            names.append(name)
+        elif len(known) == count:
+            names += [f"{channel} {name}" for channel in known]
+        else:
+            names += [f"{name} {i}" for i in range(count)]
     kept = [i for i, a in enumerate(AXES) if a in first.axes or a == "C"]
     axes = "".join(AXES[i] for i in kept)
     shape = [pixels.shape[i] for i in kept]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from care_runtime._parse import Reader
 from care_runtime.care import CareConfig
-from care_runtime.errors import SpecError
+from care_runtime.errors import OptionError, SpecError
 from care_runtime.legacy import upgrade
 from care_runtime.tensor import (
     File,
@@ -109,10 +109,13 @@ class Spec:
 
         Raises
         ------
-        SpecError
+        OptionError
             If there is none of a name.
         """
-        wanted = {self.output(name).id for name in names}
+        try:
+            wanted = {self.output(name).id for name in names}
+        except SpecError as error:
+            raise OptionError(str(error)) from None
         return replace(self, outputs=tuple(t for t in self.outputs if t.id in wanted))
 
     @classmethod

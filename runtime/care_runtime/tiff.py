@@ -176,7 +176,7 @@ def _found(path: Path, error: Exception) -> str:
     if files.is_folder(path):
         return "a folder; name a file in it"
     if isinstance(error, FileNotFoundError):
-        return "no such file; check its name"
+        return files.absent(path)
     if isinstance(error, OSError) and error.strerror:
         return f"that it cannot be opened ({error.strerror}); check its permissions"
     lines = str(error).splitlines() or [type(error).__name__]
@@ -185,6 +185,8 @@ def _found(path: Path, error: Exception) -> str:
             f"that tifffile {version('tifffile')} cannot read it ({lines[0][:120]}); "
             "install another version of tifffile, and report it"
         )
+    if lines[0].startswith("not a TIFF file: header=b''"):
+        return "an empty file; copy it again from where it was recorded"
     if lines[0].startswith("not a TIFF file"):
         return "another kind of file; save it as TIFF, or OME-TIFF, from ImageJ"
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from care_runtime.errors import OptionError
@@ -52,6 +53,13 @@ class Trust:
     flag_scale: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("confidence", "samples", "seed", "flag", "flag_scale"):
+            whole, value = name in ("samples", "seed"), getattr(self, name)
+            kind = Integral if whole else Real
+            if not isinstance(value, kind) and (whole or value is not None):
+                number = "whole number" if whole else "number"
+                msg = f"expected a {number} as {name}, found {value!r}"
+                raise OptionError(msg)
         if self.confidence is not None and not 0 < self.confidence < 1:
             msg = (
                 "expected a confidence above 0 and below 1, as 0.9, found "

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from care_runtime import files, units
 from care_runtime import series as series_
-from care_runtime import units
 from care_runtime.errors import CareError, FileError
 from care_runtime.files import missing
 from care_runtime.image import Calibration, Look
@@ -70,7 +70,7 @@ def source(
         If its axes, pixels or series are not what is asked for.
     """
     if not path.exists():
-        msg = f"expected a file in {path}, found no such file; check its name"
+        msg = f"expected a file in {path}, found {files.absent(path)}"
         raise FileError(msg)
     try:
         import bioio

@@ -202,6 +202,12 @@ def test_list_info_verify_and_fetch():
     assert MODEL in run("fetch", MODEL).stdout
 
 
+def test_verify_of_an_output_that_no_model_has():
+    result = run("verify", MODEL, "--outputs", "nosuch")
+    assert result.exit_code == 2, result.output
+    assert "no output 'nosuch'" in result.stderr
+
+
 @pytest.mark.parametrize("name", care_runtime.names())
 def test_every_model_of_the_zoo_is_told_of(name):
     told = run("info", name)

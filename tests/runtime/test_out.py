@@ -77,6 +77,27 @@ def test_arrays_that_may_not_be_written(restorer: Make) -> None:
     one_line(failed.value)
 
 
+def test_what_is_no_array_is_not_written_into(restorer: Make) -> None:
+    image, two = noise("YX", Y=40, X=41), Mixed(((0, restorer("unet2d")),))
+    for run in (restorer("unet2d"), two):
+        for out in ([1, 2], {"mean": "out.tif"}, 7):
+            with pytest.raises(OptionError, match="to write 'mean' into") as error:
+                run(image, "YX", out=out)
+            one_line(error.value)
+
+
+def test_two_images_do_not_go_into_one_array(restorer: Make) -> None:
+    run, image = restorer("laplace"), noise("YX", Y=40, X=41)
+    both = np.zeros((2, 40, 41), np.float32)
+    for first, second in ((both[0], both[0]), (both[0], both[0][:])):
+        with pytest.raises(OptionError, match="'mean' and 'scale' share one") as error:
+            run(image, "YX", out={"mean": first, "scale": second})
+        one_line(error.value)
+    assert not both.any()
+    found = run(image, "YX", out={"mean": both[0], "scale": both[1]})
+    np.testing.assert_array_equal(found.outputs["scale"], both[1])
+
+
 def test_channels_are_not_squeezed_into_a_smaller_type(restorer: Make) -> None:
     run = Mixed(((0, restorer("unet2d")), (1, restorer("unet2d"))))
     image = noise("CYX", C=2, Y=40, X=41)

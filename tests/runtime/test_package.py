@@ -189,3 +189,12 @@ def test_a_folder_that_is_no_package(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"rdf\.yaml") as error:
         package_.read(tmp_path, tmp_path)
     one_line(error.value)
+
+
+def test_a_zip_that_lacks_its_end(package: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "unet2d.zip"
+    zips.pack(package, archive)
+    archive.write_bytes(archive.read_bytes()[:-200])
+    with pytest.raises(FileError, match="damaged or incomplete") as error:
+        package_.read(archive, tmp_path / "cache")
+    assert str(archive) in one_line(error.value)

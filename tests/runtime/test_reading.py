@@ -166,6 +166,21 @@ def test_damaged_arrays(tmp_path: Path, write: Any, said: str) -> None:
     assert "a.npy" in one_line(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.nd2"])
+def test_a_link_to_nothing_is_told_as_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(FileError, match="found a link to what is not there") as error:
+        read(tmp_path / name)
+    one_line(error.value)
+
+
+def test_an_empty_file_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"")
+    with pytest.raises(FileError, match="found an empty file; copy it again") as error:
+        read(tmp_path / "a.tif")
+    one_line(error.value)
+
+
 def test_complex_arrays_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((3, 3), complex))
     with pytest.raises(ImageError, match="complex128"):

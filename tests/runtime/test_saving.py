@@ -199,6 +199,10 @@ def test_joined_channels_have_names() -> None:
     assert made.channels == ("mean 0", "mean 1", "flag")
     np.testing.assert_array_equal(made.pixels[:2], pixels.transpose(2, 0, 1))
     np.testing.assert_array_equal(made.pixels[2], pixels[..., 0])
+    two = Image(pixels, "YXC", channels=("DAPI", "GFP"))
+    made = joined({"mean": two, "scale": two, "flag": images["flag"]})
+    named = ("DAPI mean", "GFP mean", "DAPI scale", "GFP scale", "flag")
+    assert made.channels == named
 
 
 def test_images_of_several_sizes_are_not_joined() -> None:

@@ -435,3 +435,26 @@ def test_a_model_without_a_distribution(options: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="predicts no distribution") as error:
         run(frame(), "YX", trust=trust)
     assert "--probabilistic" in one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"samples": 1.5},
+        {"samples": "2"},
+        {"samples": None},
+        {"seed": 0.5},
+        {"confidence": "0.9"},
+        {"flag": "much"},
+        {"flag_scale": [1]},
+    ],
+)
+def test_what_is_no_number_is_refused(wish: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(wish))) as error:
+        Trust(**wish)
+    one_line(error.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    trust = Trust(confidence=np.float32(0.5), samples=np.int64(3), flag=np.float64(1))
+    assert (trust.confidence, trust.samples, trust.flag) == (0.5, 3, 1)
