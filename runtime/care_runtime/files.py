@@ -31,6 +31,10 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
+ABSENT = (errno.ENOENT, errno.ELOOP)
+"""What systems say of a file that is not there, or of a link that leads to itself."""
+
+
 def absent(path: Path) -> str:
     """Say in words for an error that a file is not there."""
     if path.is_symlink():

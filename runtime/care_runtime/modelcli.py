@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from care_runtime.commands import Commands
 from care_runtime.errors import FileError, OptionError
 from care_runtime.switches import JSON, KEY, ZOO
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command("list")
@@ -70,19 +67,19 @@ def fetch(
 
 @click.command()
 @click.argument("model")
-@click.option("-o", "--output", required=True, type=PATH, help="The zip.")
+@click.option("-o", "--output", required=True, help="The zip.")
 @click.option("--overwrite", is_flag=True, help="Replace it if it exists.")
 @ZOO
 @KEY
 def package(
-    model: str, output: Path, overwrite: bool, zoo: str | None, key: str | None
+    model: str, output: str, overwrite: bool, zoo: str | None, key: str | None
 ) -> None:
     """Write MODEL as one zip, for other machines and any bioimage.io tool."""
-    from care_runtime import bundle, store
+    from care_runtime import bundle, reading, store
 
-    digest = bundle.bundle(
-        store.locate(model, zoo=zoo, key=key), output, overwrite=overwrite
-    )
+    place = reading.local(output)
+    found = store.locate(model, zoo=zoo, key=key)
+    digest = bundle.bundle(found, place, overwrite=overwrite)
     click.echo(f"{output} sha256:{digest}")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from care_runtime import runs, streams
 from care_runtime.errors import FileError
-from care_runtime.files import absent, unwritable, written
+from care_runtime.files import ABSENT, absent, unwritable, written
 from care_runtime.image import Calibration, Look
 from care_runtime.lazy import parts
 from care_runtime.naming import name
@@ -107,7 +107,7 @@ def _grid(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def _unreadable(path: Path, where: str, error: Exception) -> FileError:
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, OSError) and error.errno in ABSENT:
         found = absent(path)
     elif isinstance(error, OSError) and error.strerror:
         found = f"that it cannot be opened ({error.strerror}); check its permissions"

@@ -103,7 +103,7 @@ def locate(
     if any(entry.name == name for entry in entries):  # a folder of that name is ./name
         entry = _entry(entries, found, name, version)
         return _first(entry, _sources(entry, found, progress), found)
-    if files.exists(Path(model)):
+    if model and files.exists(Path(model)):  # an empty one is no current folder
         return package.read(Path(model), cache.folder())
     raise ModelNotFoundError(_unknown(model, registry.newest(entries)))
 

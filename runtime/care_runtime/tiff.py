@@ -175,7 +175,7 @@ def _found(path: Path, error: Exception) -> str:
     """Return what is wrong with a file, and what to do."""
     if files.is_folder(path):
         return "a folder; name a file in it"
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, OSError) and error.errno in files.ABSENT:
         return files.absent(path)
     if isinstance(error, OSError) and error.strerror:
         return f"that it cannot be opened ({error.strerror}); check its permissions"

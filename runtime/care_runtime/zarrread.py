@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from care_runtime import ngff
 from care_runtime import series as series_
 from care_runtime.errors import CareError, FileError, OptionError
-from care_runtime.files import missing
+from care_runtime.files import absent, missing
 from care_runtime.image import Calibration
 from care_runtime.naming import name
 from care_runtime.source import Source, aligned, require_real
@@ -109,7 +110,10 @@ def _explained(where: Place) -> Iterator[None]:
         )
         raise FileError(msg) from error
     except FileNotFoundError as error:
-        msg = f"expected an OME-Zarr in {where}, found none: check its name or address"
+        found = "none: check its name or address"
+        if isinstance(where, Path) and where.is_symlink():
+            found = absent(where)
+        msg = f"expected an OME-Zarr in {where}, found {found}"
         raise FileError(msg) from error
     except Exception as error:  # stores and codecs raise anything
         _settle()

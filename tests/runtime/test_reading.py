@@ -166,8 +166,10 @@ def test_damaged_arrays(tmp_path: Path, write: Any, said: str) -> None:
     assert "a.npy" in one_line(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.nd2"])
+@pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.nd2", "a.zarr"])
 def test_a_link_to_nothing_is_told_as_one(tmp_path: Path, name: str) -> None:
+    if name == "a.zarr":
+        pytest.importorskip("zarr")
     (tmp_path / name).symlink_to(tmp_path / "gone")
     with pytest.raises(FileError, match="found a link to what is not there") as error:
         read(tmp_path / name)
