@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from care_training import networks
+from care_training.ensemble import EnsembleConfig
 from care_training.halo import measure
 from care_training.isotropic import Isotropic, IsotropicConfig
 from care_training.projection import Projection, ProjectionConfig
@@ -53,3 +55,10 @@ def test_halo_of_both_views():
     network = Isotropic(IsotropicConfig(UNetConfig(depth=1, kernel=3, filters=4)))
     plane = measure(network.unet, network.unet.form)["y"]
     assert measure(network, network.form) == dict.fromkeys("zyx", plane)
+
+
+def test_an_ensemble_looks_as_far_as_its_members():
+    unet = UNetConfig(depth=1, kernel=3, filters=4, probabilistic=True)
+    network = networks.build(EnsembleConfig(unet, 2))
+    member = network.members[0]
+    assert measure(network, network.form) == measure(member, member.form)

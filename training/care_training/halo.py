@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from care_runtime.errors import ExportError
+from care_training.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +46,9 @@ def measure(network: nn.Module, form: Form) -> dict[str, int]:
         Halo in pixels by axis, at the worst phase of the grid and over all outputs; an
         axis that stays whole has none.
     """
-    probe = _positive(network)
+    # Members of an ensemble look equally far, and are mixed pixel by pixel.
+    one = network.members[0] if isinstance(network, Ensemble) else network
+    probe = _positive(one)
     halos = dict.fromkeys(form.space, 0)
     for axis in form.space:
         if axis in form.whole:
@@ -81,6 +84,8 @@ def _along(probe: nn.Module, form: Form, axis: str, reach: int) -> int:
                 changed = _changed(before, after, after_place)
                 beyond = changed - seam + 1 if sign > 0 else seam - changed
                 farthest = max(farthest, int(beyond.max()) if beyond.numel() else 0)
+                if farthest >= reach:
+                    return farthest
     return farthest
 
 
