@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import care_runtime
 from care_runtime import package, tiff
 from care_runtime.engine import Engine
-from care_runtime.errors import TrainingError
+from care_runtime.errors import OptionError
 from care_runtime.verify import verify
 from care_training import describe, networks, reproduce
 from care_training.cli import main
@@ -107,7 +107,7 @@ def test_many_processes_draw_the_same(tmp_path):
 
 def test_real_images_must_be_given(tmp_path):
     found = reproduce.quick(reproduce.experiment("denoise_widefield"))
-    with pytest.raises(TrainingError, match="--data"):
+    with pytest.raises(OptionError, match="--data"):
         reproduce.reproduce(found, found.recipe, tmp_path, Compute())
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import care_zoo
-from care_runtime.errors import ModelNotFoundError, OptionError, TrainingError
+from care_runtime.errors import ModelNotFoundError, OptionError
 from care_runtime.package import read_spec
 from care_training import export
 from care_training.experiments import NAMES
@@ -116,13 +116,14 @@ def reproduce(
 
     Raises
     ------
+    OptionError
+        If the images are a person's own to give, and no folder is given.
     TrainingError
-        If the images are a person's own to give, and no folder is given; or if the
-        package lacks weights of the experiment's network.
+        If the package to start from lacks weights of the experiment's network.
     """
     if data is None and found.needs_data:
         msg = f"the images of {found.name} are not drawn: give their folder, --data"
-        raise TrainingError(msg)
+        raise OptionError(msg)
     place = data or own_folder(out)
     export.require_place(out / found.name)
     check_device(compute.device)
