@@ -486,7 +486,7 @@ def test_set_of_files_that_is_not_whole(tmp_path: Path) -> None:
     ("content", "found"),
     [
         (b"some notes, not an image", "found another kind of file; save it as TIFF"),
-        (b"", "found another kind of file"),
+        (b"", "found an empty file"),
         (b"II*\0", "found a damaged one"),
         (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "found a damaged one"),
     ],
