@@ -442,7 +442,7 @@ def test_networks_of_some_outputs_are_verified(
         assert said["network"] == network
         assert [*said["test"]] == ([words[1]] if words else [name, *more])
     done = CliRunner().invoke(main, ["verify", str(folder), "--outputs", "nothing"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "nothing" in done.stderr
 
 
