@@ -96,6 +96,16 @@ def test_an_upsampling(tmp_path):
     assert found.spec.care.resample.factor == 3
     assert found.spec.care.resample.when == "before"
     check(found, np.random.default_rng(1).poisson(50, (5, 31, 45)), "ZYX", (15, 31, 45))
+    # Planes were left out of the low stacks; the card and the report say what follows.
+    card = (found.folder / "README.md").read_text("utf-8")
+    assert "Planes of the targets were interpolated" in card
+    words = ["evaluate", found.folder, "--low", folder / "low", "--high"]
+    words += [folder / "high", "--axes", "ZYX", "-o", folder / "judged"]
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    assert "they are interpolated" in " ".join(result.output.split())
+    report = json.loads((folder / "judged" / "report.json").read_text("utf-8"))
+    assert report["planes of the truth were interpolated"] is True
 
 
 def test_an_isotropic_network_of_volumes(tmp_path):

@@ -55,16 +55,20 @@ class Assessment:
         By name; none where the model predicts no distribution.
     recalibrated
         Package with the fitted factor, if one was asked for.
+    interpolated
+        Whether planes of the truth were, to be compared; see `spacing`.
     """
 
     scores: Evaluation
     calibrations: dict[str, Calibration]
     recalibrated: Package | None = None
+    interpolated: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a report."""
         return {
             "images": list(self.scores.images),
+            "planes of the truth were interpolated": self.interpolated,
             "scores": self.scores.to_dict(),
             "calibration": {k: c.to_dict() for k, c in self.calibrations.items()},
         }
@@ -106,8 +110,9 @@ def assess(
         projected="Z" in found.spec.input.letters and "Z" not in letters,
         factor=care.resample.factor if care.resample else 1.0,
     )
+    moved = False
     if care.resample:
-        pairs, _ = spacing.registered(pairs, care.resample.factor)
+        pairs, moved = spacing.registered(pairs, care.resample.factor)
     fields = sorted({pair.field or pair.name for pair in pairs})
     if recalibrate and len(fields) < 2:
         msg = (
@@ -136,7 +141,7 @@ def assess(
             factor = round(foreground(restorer, fitted, target=target).factor(), 4)
             curves[f"scales times {factor:g}"] = pixels.calibration(factor)
             package = _rescaled(found, factor, curves, fitted, out)
-    assessment = Assessment(scores, curves, package)
+    assessment = Assessment(scores, curves, package, moved)
     with written(out / "report.json") as partial:
         partial.write_text(json.dumps(assessment.to_dict(), indent=1), "utf-8")
     if curves:

@@ -42,11 +42,7 @@ def images(prepared: Prepared) -> None:
                 err=True,
             )
     if prepared.interpolated:
-        click.echo(
-            "planes of the high images lie at those of the low ones and between them; "
-            "they are interpolated to where the low images are stretched to, which is "
-            "from their first plane to their last"
-        )
+        _interpolated()
     if not prepared.shifts:
         return
     farthest = max(prepared.shifts, key=lambda shift: shift.distance)
@@ -61,6 +57,14 @@ def images(prepared: Prepared) -> None:
             )
 
 
+def _interpolated() -> None:
+    click.echo(
+        "planes of the high images lie at those of the low ones and between them; "
+        "they are interpolated to where the low images are stretched to, which is from "
+        "their first plane to their last"
+    )
+
+
 def model(folder: Path, scores: Mapping[str, Evaluation]) -> None:
     """Print the scores of a model by condition, and how to use it."""
     for condition, found in scores.items():
@@ -72,6 +76,8 @@ def model(folder: Path, scores: Mapping[str, Evaluation]) -> None:
 
 def assessment(found: Assessment, folder: Path) -> None:
     """Print scores and calibration errors, and what was written."""
+    if found.interpolated:
+        _interpolated()
     _scores(found.scores)
     for name, curve in found.calibrations.items():
         click.echo(
