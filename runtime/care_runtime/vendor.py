@@ -196,7 +196,7 @@ def _colours(path: Path) -> tuple[str, ...]:
         import nd2
 
         with nd2.ND2File(path) as file:
-            found = [each.channel.color for each in file.metadata.channels]
+            found = [each.channel.color for each in file.metadata.channels or ()]
         return tuple(f"{c.r:02X}{c.g:02X}{c.b:02X}" for c in found)
     except Exception:  # files without that part of the metadata
         return ()
