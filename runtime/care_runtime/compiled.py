@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PRECISION = "INFERENCE_PRECISION_HINT"
+"""OpenVINO's name of the precision in which a network computes."""
 
 
 class Compiled:

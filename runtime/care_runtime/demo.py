@@ -72,8 +72,9 @@ def require_apart(own: Place, folder: Path) -> None:
     OptionError
         If it is what one of the files in the folder would be.
     """
+    read = Read.of([own])
     for name in (PICTURE, RESTORED):
-        Read.of([own]).require_apart(folder / name)
+        read.require_apart(folder / name)
 
 
 def show(restorer: Restorer, low: Image, truth: Image | None, folder: Path) -> Shown:

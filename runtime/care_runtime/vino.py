@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from care_runtime import cores, footprint, wire
-from care_runtime.compiled import Compiled, Shapes
+from care_runtime.compiled import PRECISION, Compiled, Shapes
 from care_runtime.errors import EngineError, OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ last bit. Tiles of models that read more than a few pixels around are longer any
 
 HINTS = {
     # On a CPU that has bf16, OpenVINO takes it by itself: 1e-3 of the range.
-    "INFERENCE_PRECISION_HINT": "f32",
+    PRECISION: "f32",
     "EXECUTION_MODE_HINT": "ACCURACY",
     "PERFORMANCE_HINT": "LATENCY",
     # Pinned, two processes share one core while others are idle.
@@ -46,7 +46,7 @@ HINTS = {
 }
 
 BF16_HINTS = {
-    "INFERENCE_PRECISION_HINT": "bf16",
+    PRECISION: "bf16",
     "EXECUTION_MODE_HINT": "PERFORMANCE",
 }
 """Hints for products of bfloat16, which has 8 significant bits; sums and what follows
@@ -133,10 +133,10 @@ class VinoEngine:
         except Exception as error:
             raise EngineError(self._refused(source, error)) from error
         type_ = self._compiled.precision
-        if type_ != hints["INFERENCE_PRECISION_HINT"]:
+        if type_ != hints[PRECISION]:
             msg = (
                 f"expected OpenVINO {self.version} to compute in "
-                f"{hints['INFERENCE_PRECISION_HINT']}, found {type_}: take the engine "
+                f"{hints[PRECISION]}, found {type_}: take the engine "
                 "'onnxruntime' with the precision 'fp32'"
             )
             raise EngineError(msg)
